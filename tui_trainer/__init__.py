@@ -1,0 +1,3 @@
+"""tuitrain: train PyTorch models from the terminal."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,19 @@
+"""What is trained on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The dataset, its validation share and the size of a batch."""
+
+    dataset: Annotated[str, Meta(description="the dataset to train on")] = "digits"
+    validation: Annotated[
+        float,
+        Meta(ge=0, lt=1, description="share of training held out for validation; 0 trains on all"),
+    ] = 0.1
+    batch_size: Annotated[int, Meta(ge=1, le=1 << 20, description="samples in a batch")] = 64

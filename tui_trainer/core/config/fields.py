@@ -1,0 +1,84 @@
+"""The fields of the configuration as a flat table: for help, documentation and messages."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+import msgspec.inspect
+
+from tui_trainer.core.config import RunConfig
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting, `part.field`: its type with bounds, its default and its meaning."""
+
+    key: str
+    type: Any
+    default: Any
+    meaning: str
+
+    @property
+    def allowed(self) -> str:
+        """What the setting takes, in words: `a number above 0`, `one of sgd, adam`."""
+        info = msgspec.inspect.type_info(self.type)
+        if isinstance(info, msgspec.inspect.Metadata):
+            info = info.type
+        match info:
+            case msgspec.inspect.LiteralType(values=values):
+                return f"one of {', '.join(map(str, values))}"
+            case msgspec.inspect.BoolType():
+                return "true or false"
+            case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
+                noun = "a whole number" if isinstance(info, msgspec.inspect.IntType) else "a number"
+                return " and ".join([noun, *_bounds(info)]).replace(" and ", " ", 1)
+        return "text" if ":" not in self.meaning else self.meaning.split(":", 1)[1].strip()
+
+    def convert(self, value: Any, *, from_text: bool) -> Any:
+        """The value in the field's type.
+
+        Raises:
+            ValueError: it is of another type or out of bounds.
+        """
+        try:
+            converted = msgspec.convert(value, self.type, strict=not from_text)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"{self.key} must be {self.allowed}") from error
+        if isinstance(converted, float) and converted != converted:
+            raise ValueError(f"{self.key} must be {self.allowed}")
+        return converted
+
+
+def _bounds(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> list[str]:
+    words = []
+    for bound, text in ((info.gt, "above"), (info.ge, "at least")):
+        if bound is not None:
+            words.append(f"{text} {bound:g}")
+    for bound, text in ((info.lt, "below"), (info.le, "at most")):
+        if bound is not None:
+            words.append(f"{text} {bound:,}".replace(",", " "))
+    return words
+
+
+@functools.cache
+def all_fields() -> dict[str, Field]:
+    """Every setting by its key, in the order of the tree."""
+    fields = {}
+    for part, part_type in get_type_hints(RunConfig).items():
+        hints = get_type_hints(part_type, include_extras=True)
+        for info in msgspec.structs.fields(part_type):
+            key = f"{part}.{info.name}"
+            hint = hints[info.name]
+            fields[key] = Field(key, hint, info.default, _meaning(hint))
+    return fields
+
+
+def _meaning(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        for extra in get_args(hint)[1:]:
+            if isinstance(extra, msgspec.Meta) and extra.description:
+                return extra.description
+    raise AssertionError(f"the setting of type {hint} has no meaning written to it")

@@ -1,0 +1,306 @@
+"""The events of a run and their one-line form in the log.
+
+A line is PREFIX + `,"crc":"` + eight hexadecimal digits + `"}` + LF, where PREFIX is a compact
+JSON object without its closing brace and the digits are the CRC-32 (zlib's) of PREFIX. Numbers
+that JSON cannot hold are the strings "nan", "inf" and "-inf".
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+SCHEMA_VERSION = 1
+MAX_LINE_BYTES = 1 << 20
+
+Number = float | str
+"""A float, or one of the strings "nan", "inf", "-inf"; `float()` takes either."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=False):
+    """What every event carries; the writer fills in these four."""
+
+    v: int = SCHEMA_VERSION
+    seq: int = 0
+    t: float = 0.0
+    elapsed_s: float = 0.0
+
+
+class Best(msgspec.Struct, frozen=True, kw_only=True):
+    """The best value so far of the metric that selects checkpoints, and its step."""
+
+    metric: str
+    value: float
+    step: int
+
+    @classmethod
+    def choose(cls, best: Best | None, metrics: Mapping[str, float], step: int) -> Best | None:
+        """The better of `best` and the validation `metrics` at `step`; the earlier on a tie."""
+        accuracy = metrics.get("accuracy")
+        if accuracy is None or (best is not None and not accuracy > best.value):
+            return best
+        return cls(metric="accuracy", value=accuracy, step=step)
+
+
+class SessionStart(Event, frozen=True, kw_only=True):
+    """What a session of training begins with: what was asked, resolved to what will be done."""
+
+    session: str
+    uuid: str
+    dataset: str
+    model: str
+    device: str
+    device_name: str
+    epochs: int
+    steps: int
+    steps_per_epoch: int
+    batch_size: int
+    seed: int
+    threads: int
+    parameters: int
+    train_count: int
+    validation_count: int
+    test_count: int
+    choices: tuple[str, ...] = ()
+    config_sha256: str = ""
+    environment_sha256: str = ""
+    data_sha256: str = ""
+    pid: int = 0
+
+
+class RunStarted(SessionStart, frozen=True, kw_only=True, tag="run_started"):
+    """The first session begins at step 0."""
+
+
+class Resumed(SessionStart, frozen=True, kw_only=True, tag="resumed"):
+    """A later session goes on after `from_step`; later points leave the live curve."""
+
+    from_step: int
+    best: Best | None = None
+
+
+class Steps(Event, frozen=True, kw_only=True, tag="steps"):
+    """A block of consecutive optimizer steps, in columns of equal length.
+
+    `first` is the 1-based number of the first completed step. `accuracy` is the share of the
+    step's batch that was classified rightly, in training mode.
+    """
+
+    epoch: int
+    first: int
+    loss: tuple[Number, ...]
+    lr: tuple[Number, ...]
+    grad_norm: tuple[Number, ...]
+    accuracy: tuple[Number, ...]
+    samples_per_s: Number
+
+
+class EpochFinished(Event, frozen=True, kw_only=True, tag="epoch_finished"):
+    """An epoch is complete; `train` holds its mean loss and accuracy."""
+
+    epoch: int
+    step: int
+    train: dict[str, Number]
+    samples_per_s: Number
+    duration_s: float
+
+
+class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
+    """A split was judged with the weights of `step`."""
+
+    split: str
+    step: int
+    epoch: int
+    count: int
+    metrics: dict[str, Number]
+    duration_s: float
+
+
+class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
+    """A checkpoint was published, durable before this event was written."""
+
+    step: int
+    epoch: int
+    folder: str
+    manifest_sha256: str
+    best: bool
+    size_bytes: int
+    duration_s: float
+
+
+class DeviceResources(msgspec.Struct, frozen=True, kw_only=True):
+    """An accelerator's memory and load; None where the driver does not say."""
+
+    allocated_bytes: int
+    reserved_bytes: int
+    peak_bytes: int
+    used_bytes: int | None = None
+    total_bytes: int | None = None
+    utilization: float | None = None
+    temperature_c: float | None = None
+    power_w: float | None = None
+
+
+class Resources(Event, frozen=True, kw_only=True, tag="resources"):
+    """Memory and load of the process, the host and the device."""
+
+    process_bytes: int
+    host_used_bytes: int
+    host_total_bytes: int
+    cpu_utilization: float
+    device: DeviceResources | None = None
+
+
+class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
+    """A known mistake was seen in the run."""
+
+    code: str
+    severity: str
+    seen: str
+    advice: str
+    step: int = 0
+
+
+class ControlApplied(Event, frozen=True, kw_only=True, tag="control_applied"):
+    """A request was obeyed, taking effect after `step`."""
+
+    id: str
+    request: str
+    by: str
+    step: int
+    arguments: dict[str, float | str] = {}
+
+
+class ControlRefused(Event, frozen=True, kw_only=True, tag="control_refused"):
+    """A request was not obeyed, and why."""
+
+    id: str
+    request: str
+    by: str
+    step: int
+    reason: str
+
+
+class Message(Event, frozen=True, kw_only=True, tag="message"):
+    """A line for a person."""
+
+    text: str
+    level: str = "info"
+
+
+class Finished(Event, frozen=True, kw_only=True, tag="finished"):
+    """Every epoch was trained."""
+
+    step: int
+    epoch: int
+    reason: str = "all epochs trained"
+
+
+class Stopped(Event, frozen=True, kw_only=True, tag="stopped"):
+    """Training ended early because someone asked; it can be resumed."""
+
+    step: int
+    epoch: int
+    by: str
+
+
+class Failed(Event, frozen=True, kw_only=True, tag="failed"):
+    """Training ended on an error."""
+
+    step: int
+    code: str
+    type: str
+    message: str
+    hint: str = ""
+    traceback: str = ""
+
+
+KINDS: Mapping[str, type[Event]] = {
+    str(kind.__struct_config__.tag): kind
+    for kind in (
+        RunStarted, Resumed, Steps, EpochFinished, Evaluated, CheckpointSaved, Resources,
+        Diagnosed, ControlApplied, ControlRefused, Message, Finished, Stopped, Failed,
+    )
+}  # fmt: skip
+
+
+class Damage(msgspec.Struct, frozen=True):
+    """A line that is in the log but not as it was written."""
+
+    reason: str
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """A whole line of a kind, or a schema version, that this program does not know."""
+
+    v: int
+    seq: int
+    kind: str
+
+
+class _Header(msgspec.Struct):
+    v: int
+    seq: int
+    kind: str
+
+    tail: ClassVar[re.Pattern[bytes]] = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
+
+
+_TAIL_BYTES = len(b',"crc":"01234567"}')
+_encoder = msgspec.json.Encoder()
+_header_decoder = msgspec.json.Decoder(_Header)
+_decoders: dict[str, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(struct) for kind, struct in KINDS.items()
+}
+
+
+def kind_of(event: Event) -> str:
+    """The event's `kind` as it stands in the log."""
+    return str(event.__struct_config__.tag)
+
+
+def encode_line(event: Event) -> bytes:
+    """The event as a line of the log, with its CRC and line end.
+
+    Raises:
+        ValueError: the line would be longer than `MAX_LINE_BYTES`.
+    """
+    prefix = _encoder.encode(event)[:-1]
+    line = b'%s,"crc":"%08x"}\n' % (prefix, zlib.crc32(prefix))
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"the event {kind_of(event)!r} makes a line of {len(line)} bytes")
+    return line
+
+
+def decode_line(line: bytes) -> Event | Unknown | Damage:
+    """The event in a line (with or without its line end). Never raises on damaged input."""
+    line = line.removesuffix(b"\n")
+    prefix, tail = line[:-_TAIL_BYTES], line[-_TAIL_BYTES:]
+    match = _Header.tail.fullmatch(tail)
+    if match is None or len(line) >= MAX_LINE_BYTES:
+        return Damage("no CRC at its end")
+    if int(match[1], 16) != zlib.crc32(prefix):
+        return Damage("CRC does not match")
+    whole = prefix + b"}"
+    try:
+        header = _header_decoder.decode(whole)
+        decoder = _decoders.get(header.kind)
+        if decoder is None or header.v > SCHEMA_VERSION:
+            return Unknown(header.v, header.seq, header.kind)
+        event: Event = decoder.decode(whole)
+        return event
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Damage(f"not an event: {error}")
+
+
+def number(value: float) -> Number:
+    """A float as the log holds it: itself where finite, else "nan", "inf" or "-inf"."""
+    if value != value:
+        return "nan"
+    if value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    return value

@@ -1,0 +1,243 @@
+"""What is known of a run, folded from its events, and its state, derived from lease and log."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import singledispatch
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from tui_trainer.core import events
+
+
+class RunState(StrEnum):
+    """The nine words for the state of a run."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a worker is, or may be, at work on the run."""
+        return self in _LIVE
+
+
+_LIVE = {RunState.STARTING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING}
+
+Phase = Literal["none", "running", "paused", "stopping", "finished", "stopped", "failed"]
+
+
+class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as of one event of its log. Counts are of the live branch.
+
+    `epoch` counts completed epochs and `step` completed optimizer steps; `last` holds, per
+    split, the newest figures; `evaluation_s` is how long the last validation took.
+    """
+
+    phase: Phase = "none"
+    session: str = ""
+    uuid: str = ""
+    dataset: str = ""
+    model: str = ""
+    device: str = ""
+    device_name: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    step: int = 0
+    steps: int = 0
+    steps_per_epoch: int = 0
+    batch_size: int = 0
+    parameters: int = 0
+    validation_count: int = 0
+    test_count: int = 0
+    choices: tuple[str, ...] = ()
+    loss: float | None = None
+    lr: float | None = None
+    best: events.Best | None = None
+    last: dict[str, dict[str, float]] = {}
+    checkpoint_step: int | None = None
+    samples_per_s: float | None = None
+    evaluation_s: float = 0.0
+    resources: events.Resources | None = None
+    message: str = ""
+    error: events.Failed | None = None
+    started_t: float | None = None
+    last_t: float | None = None
+    elapsed_s: float = 0.0
+    seq: int = 0
+    sessions: int = 0
+
+
+class LogFold(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot and how far into the log it reaches: what `summary.json` holds."""
+
+    snapshot: RunSnapshot = RunSnapshot()
+    offset: int = 0
+    damaged: int = 0
+    missing: int = 0
+    newer_version: int = 0
+
+
+def apply(snapshot: RunSnapshot, event: events.Event) -> RunSnapshot:
+    """The snapshot after one more event."""
+    snapshot = replace(snapshot, seq=event.seq, last_t=event.t, elapsed_s=max(event.elapsed_s, 0.0))
+    return _fold(event, snapshot)
+
+
+@singledispatch
+def _fold(event: events.Event, snapshot: RunSnapshot) -> RunSnapshot:
+    return snapshot
+
+
+@_fold.register
+def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
+    from_step = event.from_step if isinstance(event, events.Resumed) else 0
+    return replace(
+        snapshot,
+        phase="running",
+        session=event.session,
+        uuid=event.uuid,
+        dataset=event.dataset,
+        model=event.model,
+        device=event.device,
+        device_name=event.device_name,
+        epochs=event.epochs,
+        steps=event.steps,
+        steps_per_epoch=event.steps_per_epoch,
+        batch_size=event.batch_size,
+        parameters=event.parameters,
+        validation_count=event.validation_count,
+        test_count=event.test_count,
+        choices=event.choices,
+        step=from_step,
+        epoch=from_step // max(1, event.steps_per_epoch),
+        best=event.best if isinstance(event, events.Resumed) else None,
+        error=None,
+        started_t=snapshot.started_t if snapshot.started_t is not None else event.t,
+        sessions=snapshot.sessions + 1,
+    )
+
+
+@_fold.register
+def _(event: events.Steps, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(
+        snapshot,
+        step=event.first + len(event.loss) - 1,
+        loss=float(event.loss[-1]) if event.loss else snapshot.loss,
+        lr=float(event.lr[-1]) if event.lr else snapshot.lr,
+        samples_per_s=float(event.samples_per_s),
+    )
+
+
+@_fold.register
+def _(event: events.EpochFinished, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(
+        snapshot,
+        epoch=event.epoch,
+        step=event.step,
+        last=snapshot.last | {"train": _floats(event.train)},
+    )
+
+
+@_fold.register
+def _(event: events.Evaluated, snapshot: RunSnapshot) -> RunSnapshot:
+    metrics = _floats(event.metrics)
+    snapshot = replace(snapshot, last=snapshot.last | {event.split: metrics})
+    if event.split != "validation":
+        return snapshot
+    best = events.Best.choose(snapshot.best, metrics, event.step)
+    return replace(snapshot, best=best, evaluation_s=event.duration_s)
+
+
+@_fold.register
+def _(event: events.CheckpointSaved, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(snapshot, checkpoint_step=event.step)
+
+
+@_fold.register
+def _(event: events.Resources, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(snapshot, resources=event)
+
+
+@_fold.register
+def _(event: events.ControlApplied, snapshot: RunSnapshot) -> RunSnapshot:
+    phases: dict[str, Phase] = {"pause": "paused", "continue": "running", "stop": "stopping"}
+    return replace(snapshot, phase=phases.get(event.request, snapshot.phase))
+
+
+@_fold.register
+def _(event: events.Message, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(snapshot, message=event.text)
+
+
+@_fold.register
+def _(event: events.Finished, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(snapshot, phase="finished", step=event.step, epoch=event.epoch)
+
+
+@_fold.register
+def _(event: events.Stopped, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(snapshot, phase="stopped", step=event.step, epoch=event.epoch)
+
+
+@_fold.register
+def _(event: events.Failed, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(snapshot, phase="failed", error=event)
+
+
+def _floats(metrics: dict[str, events.Number]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items()}
+
+
+class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look at a run's locks told: None where locks do not work."""
+
+    held: bool | None
+    session: str = ""
+    launching: bool = False
+    pid: int = 0
+
+
+def derive_state(snapshot: RunSnapshot, lease: LeaseView) -> RunState:
+    """The state of a run from its log and its locks, read in that order of trust.
+
+    The lease must have been looked at before the log was read to its end: a terminal event
+    written in between is then seen, and a lease seen free cannot hide one.
+    """
+    if lease.held is None:
+        return RunState.UNKNOWN
+    if lease.held:
+        if snapshot.phase == "none" or snapshot.session != lease.session:
+            return RunState.STARTING
+        # A terminal phase here is a worker that wrote its last event and is closing its files.
+        return RunState(snapshot.phase)
+    if lease.launching:
+        return RunState.STARTING
+    if snapshot.phase == "none":
+        return RunState.FAILED
+    if snapshot.phase in ("finished", "stopped", "failed"):
+        return RunState(snapshot.phase)
+    return RunState.INTERRUPTED
+
+
+def remaining_s(snapshot: RunSnapshot) -> float | None:
+    """Seconds to the end of the run, evaluations included; None before a speed is known."""
+    if not snapshot.samples_per_s or not snapshot.steps:
+        return None
+    steps = max(0, snapshot.steps - snapshot.step)
+    training_s = steps * snapshot.batch_size / snapshot.samples_per_s
+    if not snapshot.validation_count:
+        return training_s
+    per_sample_s = snapshot.evaluation_s / snapshot.validation_count
+    samples = (snapshot.epochs - snapshot.epoch) * snapshot.validation_count
+    samples += snapshot.test_count if "test" not in snapshot.last else 0
+    return training_s + max(0, samples) * per_sample_s

@@ -1,0 +1,80 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_durable(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a new file and make its bytes durable. The name is not: see `fsync_folder`."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `content` in one rename; a reader sees the old bytes or the new.
+
+    With `durable` the new bytes also outlive a power cut.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        if durable:
+            write_durable(temporary, content)
+        else:
+            temporary.write_bytes(content)
+            temporary.chmod(0o600)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        fsync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to fill, published as `path` at the end of the block, or removed on an error.
+
+    Files are fsynced by whoever writes them; the folder and its parent are fsynced here. An
+    existing `path` is replaced.
+    """
+    import shutil
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp-{path.name}-{uuid.uuid4().hex}")
+    temporary.mkdir(mode=0o700)
+    try:
+        yield temporary
+        fsync_folder(temporary)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+        fsync_folder(path.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def fsync_file(path: Path) -> None:
+    """Make the bytes of a file that a library wrote durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

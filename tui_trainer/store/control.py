@@ -1,0 +1,93 @@
+"""Requests to a running worker: files in the run's `control` folder, obeyed at most once.
+
+A request is published by rename and names the session it is meant for. The worker writes the
+event that answers it to the log, then deletes the file.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import uuid
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tui_trainer import paths
+from tui_trainer.store.atomic import replace_file
+
+RequestName = Literal["stop", "pause", "continue", "checkpoint", "set"]
+_MAX_REQUEST_BYTES = 64 * 1024
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing asked of a session of a run."""
+
+    id: str
+    session: str
+    request: RequestName
+    by: str
+    arguments: dict[str, float | str] = {}
+
+
+def submit(
+    run: Path, session: str, request: RequestName, arguments: dict[str, float | str] | None = None
+) -> Request:
+    """Ask the worker of `session` for something; it answers in the event log."""
+    asked = Request(
+        id=uuid.uuid4().hex,
+        session=session,
+        request=request,
+        by=_user_name(),
+        arguments=arguments or {},
+    )
+    folder = run / paths.CONTROL
+    folder.mkdir(mode=0o700, exist_ok=True)
+    replace_file(folder / f"{session}-{asked.id}.json", msgspec.json.encode(asked))
+    return asked
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
+
+
+class Inbox:
+    """The worker's side: requests in the order they were published."""
+
+    def __init__(self, run: Path) -> None:
+        self._folder = run / paths.CONTROL
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._seen_ids: set[str] = set()
+
+    def take(self) -> list[Request]:
+        """The requests not taken before, oldest first. Files that are not requests go."""
+        with os.scandir(self._folder) as entries:
+            found = [entry for entry in entries if entry.name.endswith(".json")]
+        found = [entry for entry in found if not entry.name.startswith(".")]
+        found.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime_ns)
+        requests = [self._read(Path(entry.path)) for entry in found]
+        fresh = [asked for asked in requests if asked and asked.id not in self._seen_ids]
+        self._seen_ids.update(asked.id for asked in fresh)
+        return fresh
+
+    def discard(self, asked: Request) -> None:
+        """Delete a request whose answer is in the log."""
+        (self._folder / f"{asked.session}-{asked.id}.json").unlink(missing_ok=True)
+
+    def _read(self, path: Path) -> Request | None:
+        try:
+            with open(path, "rb") as file:
+                asked = msgspec.json.decode(file.read(_MAX_REQUEST_BYTES), type=Request)
+        except FileNotFoundError:
+            return None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            path.unlink(missing_ok=True)
+            return None
+        if path.name != f"{asked.session}-{asked.id}.json":
+            path.unlink(missing_ok=True)
+            return None
+        return asked

@@ -1,0 +1,106 @@
+"""What a run was started on: versions, hardware, code."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.metadata
+import os
+import platform
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+from tui_trainer.core.run_record import Environment, GitState
+
+_PACKAGES = ("tuitrain", "torch", "torchvision", "numpy", "safetensors", "onnx", "onnxruntime")
+_MAX_DIFF_BYTES = 10_000_000
+_GIT_TIMEOUT_S = 10.0
+
+
+def capture_environment(command: list[str], *, with_code: bool = True) -> Environment:
+    """The environment of a run about to be created in the working folder.
+
+    With `with_code` the git commit and the uncommitted changes of tracked files are kept too.
+    """
+    import psutil
+
+    return Environment(
+        uuid=str(uuid.uuid4()),
+        run="",
+        created_t=time.time(),
+        command=tuple(command),
+        folder=os.getcwd(),
+        host=socket.gethostname(),
+        user=_user_name(),
+        system=platform.platform(),
+        python=sys.version.split()[0],
+        packages=_package_versions(),
+        cores=os.cpu_count() or 1,
+        host_memory_bytes=psutil.virtual_memory().total,
+        devices=_device_names(),
+        git=_git_state(Path.cwd()) if with_code else None,
+    )
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid {os.getuid()}"
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _device_names() -> tuple[str, ...]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return ()
+    try:
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        return tuple(str(pynvml.nvmlDeviceGetName(handle)) for handle in handles)
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """The output of a git command that runs nothing the repository configures."""
+    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]
+    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    try:
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, timeout=_GIT_TIMEOUT_S,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+    except (FileNotFoundError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+
+def _git_state(folder: Path) -> GitState | None:
+    head = _git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
+    if head is None:
+        return None
+    commit, branch = head.split("\n")[:2]
+    diff = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD") or ""
+    kept = diff.encode()[:_MAX_DIFF_BYTES].decode(errors="ignore")
+    return GitState(
+        commit=commit,
+        branch=branch,
+        dirty=bool(diff),
+        diff=kept,
+        diff_truncated=len(kept) < len(diff),
+    )

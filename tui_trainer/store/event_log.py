@@ -1,0 +1,190 @@
+"""The event log on disk: one writer, any number of readers that tail it.
+
+A reader never raises on damage: it returns what is whole and counts what is not. A last line
+without its line end counts if its CRC is right (the next writer mends it) and is otherwise taken
+as not yet written.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from tui_trainer.core.events import MAX_LINE_BYTES, Damage, Event, Unknown, decode_line, encode_line
+from tui_trainer.errors import StorageError
+
+_READ_BYTES = 1 << 20
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """What one read of the log brought.
+
+    `damaged` counts lines that are not as they were written, `missing` the sequence numbers that
+    were skipped; `newer_version` is the highest schema version met that is above ours;
+    `restarted` says that the log was replaced and everything read before is void.
+    """
+
+    events: list[Event] = []
+    damaged: int = 0
+    missing: int = 0
+    newer_version: int = 0
+    restarted: bool = False
+    at_end: bool = True
+
+
+class EventLogReader:
+    """Reads a log from `offset` on, as far as it is written, each time it is asked."""
+
+    def __init__(self, path: Path, *, offset: int = 0, seq: int = 0) -> None:
+        self.path = path
+        self.offset = offset
+        self.seq = seq
+        self._inode: int | None = None
+        self._mends_line_end = False
+
+    def read(self, limit_bytes: int = 64 * _READ_BYTES) -> Batch:
+        """The events appended since the last read, about `limit_bytes` of them at most."""
+        batch = Batch()
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return batch
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if self._was_replaced(status):
+                self.offset, self.seq, self._mends_line_end = 0, 0, False
+                batch.restarted = True
+            self._inode = status.st_ino
+            file.seek(self.offset)
+            taken = 0
+            while taken < limit_bytes:
+                content = file.read(_READ_BYTES + MAX_LINE_BYTES)
+                used = self._take(content, batch)
+                taken += used
+                if not used or len(content) < _READ_BYTES:
+                    return batch
+                file.seek(self.offset)
+        batch.at_end = False
+        return batch
+
+    def _was_replaced(self, status: os.stat_result) -> bool:
+        other_file = self._inode is not None and self._inode != status.st_ino
+        return other_file or status.st_size < self.offset
+
+    def _take(self, content: bytes, batch: Batch) -> int:
+        """Decode the lines in `content`, which starts at `offset`; say how many bytes were used."""
+        start = 0
+        if self._mends_line_end and content:
+            start = 1 if content.startswith(b"\n") else 0
+            self._mends_line_end = False
+        while start < len(content):
+            end = content.find(b"\n", start)
+            if end < 0:
+                start += self._take_unended(content[start:], batch)
+                break
+            self._accept(decode_line(content[start:end]), batch)
+            start = end + 1
+        self.offset += start
+        return start
+
+    def _take_unended(self, rest: bytes, batch: Batch) -> int:
+        if len(rest) > MAX_LINE_BYTES:
+            batch.damaged += 1
+            return len(rest)
+        decoded = decode_line(rest)
+        if isinstance(decoded, Damage):
+            return 0
+        self._accept(decoded, batch)
+        self._mends_line_end = True
+        return len(rest)
+
+    def _accept(self, decoded: Event | Unknown | Damage, batch: Batch) -> None:
+        if isinstance(decoded, Damage):
+            batch.damaged += 1
+            return
+        if decoded.seq > self.seq + 1:
+            batch.missing += decoded.seq - self.seq - 1
+        self.seq = max(self.seq, decoded.seq)
+        if isinstance(decoded, Unknown):
+            batch.newer_version = max(batch.newer_version, decoded.v if decoded.v > 1 else 0)
+        else:
+            batch.events.append(decoded)
+
+
+class EventLogWriter:
+    """Appends events to a log as whole lines, each with the next sequence number.
+
+    A torn tail, left by a writer that was killed, is cut off before the first append; a whole
+    last line that only lacks its line end is given it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.path = path
+        self.size = os.fstat(self._descriptor).st_size
+        self.seq = self._mend()
+
+    def append(self, event: Event) -> Event:
+        """Write `event` under the next sequence number; the event as written comes back.
+
+        Raises:
+            StorageError: the line could not be written whole; the log is as it was before.
+        """
+        event = msgspec.structs.replace(event, seq=self.seq + 1)
+        self._write(encode_line(event))
+        self.seq = event.seq
+        return event
+
+    def sync(self) -> None:
+        """Make everything appended so far outlive a power cut."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Sync and close; nothing can be appended after."""
+        self.sync()
+        os.close(self._descriptor)
+
+    def _write(self, content: bytes) -> None:
+        try:
+            written = os.write(self._descriptor, content)
+        except OSError as error:
+            os.ftruncate(self._descriptor, self.size)
+            raise self._failure(error.strerror or str(error)) from error
+        if written != len(content):
+            os.ftruncate(self._descriptor, self.size)
+            raise self._failure("the disk took only part of a line")
+        self.size += written
+
+    def _failure(self, reason: str) -> StorageError:
+        return StorageError(
+            f"The event log {self.path} could not be written: {reason}.",
+            "Free some space or mend the disk, then resume the run.",
+        )
+
+    def _mend(self) -> int:
+        """Leave the log ending on a whole line; return its last sequence number."""
+        start = max(0, self.size - 2 * MAX_LINE_BYTES)
+        tail = os.pread(self._descriptor, self.size - start, start)
+        last_end = tail.rfind(b"\n") + 1
+        rest = tail[last_end:]
+        if rest:
+            if isinstance(decode_line(rest), Damage):
+                self.size = start + last_end
+                os.ftruncate(self._descriptor, self.size)
+                tail = tail[:last_end]
+            else:
+                self._write(b"\n")
+                tail += b"\n"
+        for line in reversed(tail.split(b"\n")):
+            decoded = decode_line(line) if line else Damage("empty")
+            if not isinstance(decoded, Damage):
+                return decoded.seq
+        return self._last_seq_of_whole_log()
+
+    def _last_seq_of_whole_log(self) -> int:
+        reader = EventLogReader(self.path)
+        while not reader.read().at_end:
+            continue
+        return reader.seq

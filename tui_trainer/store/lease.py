@@ -1,0 +1,141 @@
+"""Locks that tell whether a run's processes live.
+
+`worker.lease` and `launch.lock` are POSIX record locks: the kernel frees them when their process
+ends, however it ends, and children do not inherit them. Closing any descriptor of such a file
+drops the lock, so a holder opens it once, and a reader only asks (F_GETLK) who holds it.
+`tree.lock` is a `flock`, which children do inherit: it is free when the last of them is gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import sys
+import time
+from pathlib import Path
+
+from tui_trainer import paths
+from tui_trainer.core.run_state import LeaseView
+from tui_trainer.errors import RunStateError
+
+# struct flock: the fields and their order differ between Linux and macOS.
+_FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
+_SESSION_BYTES = 64
+_LOCKS_MISSING = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+
+# Files this process holds locks on: to open one again would drop its lock.
+_held_here: dict[Path, str] = {}
+
+
+class RecordLock:
+    """A POSIX lock on a whole file, held until `release` or the end of the process."""
+
+    def __init__(self, path: Path, note: str = "") -> None:
+        """Take the lock on `path` and write `note` into the file.
+
+        Raises:
+            BlockingIOError: another process holds it.
+        """
+        key = path.absolute()
+        if key in _held_here:
+            raise BlockingIOError(errno.EAGAIN, "held by this process", str(path))
+        self._path = key
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._descriptor)
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise BlockingIOError(errno.EAGAIN, "held", str(path)) from error
+            raise
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, note.encode(), 0)
+        _held_here[key] = note
+
+    def release(self) -> None:
+        """Free the lock; the file stays."""
+        if _held_here.pop(self._path, None) is not None:
+            os.close(self._descriptor)
+
+
+def holder_of(path: Path) -> tuple[bool | None, int, str]:
+    """Who holds the record lock on `path`: (held, pid, note). `held` is None without locks."""
+    key = path.absolute()
+    if key in _held_here:
+        return True, os.getpid(), _held_here[key]
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False, 0, ""
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, _flock_question())
+        pid = _holder_pid(answer)
+        note = os.pread(descriptor, _SESSION_BYTES, 0).decode("ascii", "replace")
+    except OSError as error:
+        if error.errno in _LOCKS_MISSING:
+            return None, 0, ""
+        raise
+    finally:
+        os.close(descriptor)
+    return (pid is not None), pid or 0, note
+
+
+def _flock_question() -> bytes:
+    if sys.platform == "darwin":
+        return struct.pack(_FLOCK, 0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
+    return struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+
+def _holder_pid(answer: bytes) -> int | None:
+    fields = struct.unpack(_FLOCK, answer[: struct.calcsize(_FLOCK)])
+    lock_type, pid = (fields[3], fields[2]) if sys.platform == "darwin" else (fields[0], fields[4])
+    return None if lock_type == fcntl.F_UNLCK else pid
+
+
+def look(run: Path) -> LeaseView:
+    """What the locks of the run in folder `run` tell now."""
+    # The launch lock first: the launcher lets go of it only once the worker has the lease, so
+    # in this order a run that is being started is never seen as held by neither.
+    launching, _, _ = holder_of(run / paths.LAUNCH_LOCK)
+    held, pid, session = holder_of(run / paths.WORKER_LEASE)
+    return LeaseView(held=held, session=session, launching=bool(launching), pid=pid)
+
+
+def acquire_lease(run: Path, session: str) -> RecordLock:
+    """Become the one worker of the run.
+
+    Raises:
+        RunStateError: another worker holds it.
+    """
+    try:
+        return RecordLock(run / paths.WORKER_LEASE, session)
+    except BlockingIOError as error:
+        _, pid, _ = holder_of(run / paths.WORKER_LEASE)
+        raise RunStateError(
+            f"{run.name} is already being trained by process {pid}.",
+            f"Watch it with: tuitrain attach {run.name}.",
+        ) from error
+
+
+def acquire_tree(run: Path, *, wait_s: float = 10.0) -> int:
+    """Hold `tree.lock` for this process and its children; the descriptor comes back.
+
+    Raises:
+        RunStateError: children of an earlier session still live after `wait_s`.
+    """
+    descriptor = os.open(run / paths.TREE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                raise RunStateError(
+                    f"Processes of an earlier session of {run.name} are still alive.",
+                    "Wait for them to end, or end them, then resume.",
+                ) from None
+            time.sleep(0.05)

@@ -1,0 +1,210 @@
+"""The folder of runs: creating, listing and finding them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tui_trainer import paths
+from tui_trainer.core.run_name import LAST, check_name, number_in, number_of
+from tui_trainer.core.run_record import Annotations, Environment, RunRecord
+from tui_trainer.core.run_state import LogFold
+from tui_trainer.core.suggest import nearest
+from tui_trainer.errors import FolderError, RunNotFoundError, UsageError
+from tui_trainer.store.atomic import fsync_folder, replace_file, write_durable
+from tui_trainer.store.index import Index
+from tui_trainer.store.lease import look
+from tui_trainer.store.run_folder import (
+    RunFolder,
+    make_record,
+    read_annotations,
+    read_fold,
+    read_run,
+)
+
+
+class _IndexEntry(msgspec.Struct, frozen=True):
+    fold: LogFold
+    annotations: Annotations
+
+
+_entry_decoder = msgspec.json.Decoder(_IndexEntry)
+
+
+class Registry:
+    """The runs in one folder."""
+
+    def __init__(self, runs_dir: Path) -> None:
+        self.path = runs_dir
+
+    def folders(self) -> list[RunFolder]:
+        """Every run's folder, by number."""
+        numbered = []
+        try:
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    number = number_of(entry.name)
+                    if number is not None and entry.is_dir(follow_symlinks=False):
+                        numbered.append((number, RunFolder(Path(entry.path))))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise FolderError(
+                f"The runs folder {self.path} cannot be read: {error.strerror}.",
+                "Name another with --runs, or mend its permissions.",
+            ) from error
+        return [folder for _, folder in sorted(numbered, key=lambda pair: pair[0])]
+
+    def records(self, *, archived: bool = False) -> list[RunRecord]:
+        """Every run, by number; archived ones too if asked."""
+        index = Index(self.path)
+        known = index.read()
+        changed: dict[str, tuple[str, bytes]] = {}
+        records = []
+        folders = self.folders()
+        for folder in folders:
+            # The lease before the log: see `derive_state`.
+            lease = look(folder.path)
+            signature = _signature(folder)
+            entry = _known_entry(known.get(folder.run), signature)
+            if entry is None:
+                entry = _IndexEntry(read_fold(folder.path), read_annotations(folder.path))
+                changed[folder.run] = (signature, msgspec.json.encode(entry))
+            records.append(make_record(folder, entry.fold, entry.annotations, lease))
+        present = {folder.run for folder in folders}
+        index.write(changed, [run for run in known if run not in present])
+        return [record for record in records if archived or not record.annotations.archived]
+
+    def find(self, reference: str) -> RunFolder:
+        """The run that `runN`, `N`, `last` or a given name refers to.
+
+        Raises:
+            RunNotFoundError: there is none.
+        """
+        folders = self.folders()
+        number = number_in(reference)
+        if number is not None:
+            for folder in folders:
+                if folder.run == f"run{number}":
+                    return folder
+            raise self._not_found(reference, folders, {})
+        names = {folder.run: read_annotations(folder.path) for folder in folders}
+        if reference == LAST:
+            for folder in reversed(folders):
+                if not names[folder.run].archived:
+                    return folder
+        for folder in folders:
+            if names[folder.run].name == reference:
+                return folder
+        raise self._not_found(reference, folders, names)
+
+    def read(self, reference: str) -> tuple[RunFolder, RunRecord]:
+        """The run that `reference` names and what is known of it now."""
+        folder = self.find(reference)
+        return folder, read_run(folder)
+
+    def create(self, environment: Environment, config_toml: bytes, name: str = "") -> RunFolder:
+        """A new run folder, with the next number, holding its configuration and environment.
+
+        The folder appears under its number only once both files are whole.
+
+        Raises:
+            FolderError: the runs folder cannot be written.
+            UsageError: the name is taken or not allowed.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                if name:
+                    self._check_free(check_name(name))
+                number = self._take_number()
+                folder = RunFolder(self.path / f"run{number}")
+                environment = msgspec.structs.replace(environment, run=folder.run)
+                _fill(folder, environment, config_toml, Annotations(name=name))
+                return folder
+        except OSError as error:
+            raise FolderError(
+                f"The runs folder {self.path} cannot be written: {error.strerror}.",
+                "Name another with --runs, or mend its permissions.",
+            ) from error
+
+    def _check_free(self, name: str) -> None:
+        for folder in self.folders():
+            if read_annotations(folder.path).name == name:
+                raise UsageError(
+                    f"The name {name!r} belongs to {folder.run} already.", "Choose another name."
+                )
+
+    def _take_number(self) -> int:
+        mark_file = self.path / paths.LAST_NUMBER
+        try:
+            written = mark_file.read_text(encoding="ascii", errors="replace").strip()
+        except FileNotFoundError:
+            written = ""
+        mark = int(written) if written.isdigit() else 0
+        highest = max((number_of(folder.run) or 0 for folder in self.folders()), default=0)
+        number = max(mark, highest) + 1
+        replace_file(mark_file, f"{number}\n".encode())
+        return number
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _not_found(
+        self, reference: str, folders: list[RunFolder], names: dict[str, Annotations]
+    ) -> RunNotFoundError:
+        if not folders:
+            return RunNotFoundError(
+                f"There is no run {reference!r}: {self.path} holds no runs.",
+                "Start one with: tuitrain train digits.",
+            )
+        valid = [folder.run for folder in folders]
+        valid += [annotations.name for annotations in names.values() if annotations.name]
+        near = nearest(reference, valid)
+        hint = f"Did you mean {near}?" if near else "See what there is with: tuitrain runs list."
+        return RunNotFoundError(f"There is no run {reference!r} in {self.path}.", hint)
+
+
+def _fill(
+    folder: RunFolder, environment: Environment, config_toml: bytes, annotations: Annotations
+) -> None:
+    temporary = folder.path.with_name(f".new-{environment.uuid}")
+    temporary.mkdir(mode=0o700)
+    write_durable(temporary / paths.CONFIG, config_toml)
+    write_durable(temporary / paths.ENVIRONMENT, msgspec.json.encode(environment))
+    if annotations.name:
+        write_durable(temporary / paths.ANNOTATIONS, msgspec.json.encode(annotations))
+    fsync_folder(temporary)
+    temporary.rename(folder.path)
+    fsync_folder(folder.path.parent)
+
+
+def _signature(folder: RunFolder) -> str:
+    parts = []
+    for name in (paths.EVENTS, paths.ANNOTATIONS):
+        try:
+            status = os.stat(folder.path / name)
+            parts.append(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
+        except FileNotFoundError:
+            parts.append("-")
+    return " ".join(parts)
+
+
+def _known_entry(known: tuple[str, bytes] | None, signature: str) -> _IndexEntry | None:
+    if known is None or known[0] != signature:
+        return None
+    try:
+        return _entry_decoder.decode(known[1])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

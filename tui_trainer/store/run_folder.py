@@ -1,0 +1,132 @@
+"""One run's folder, and reading all that is known of the run from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tui_trainer import paths
+from tui_trainer.core.run_record import Annotations, Environment, RunRecord
+from tui_trainer.core.run_state import LeaseView, LogFold, apply, derive_state
+from tui_trainer.errors import StorageError
+from tui_trainer.store.event_log import Batch, EventLogReader
+from tui_trainer.store.lease import look
+
+_fold_decoder = msgspec.json.Decoder(LogFold)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder `runs/runN` of one run."""
+
+    path: Path
+
+    @property
+    def run(self) -> str:
+        """The run's name by number, `runN`."""
+        return self.path.name
+
+    @property
+    def events(self) -> Path:
+        """The event log."""
+        return self.path / paths.EVENTS
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / paths.CHECKPOINTS
+
+    @property
+    def worker_log(self) -> Path:
+        """What the worker process printed."""
+        return self.path / paths.WORKER_LOG
+
+
+def fold_batch(fold: LogFold, batch: Batch, offset: int) -> LogFold:
+    """The fold after the events of `batch`, which ends at `offset` of the log."""
+    snapshot = LogFold().snapshot if batch.restarted else fold.snapshot
+    for event in batch.events:
+        snapshot = apply(snapshot, event)
+    base = LogFold() if batch.restarted else fold
+    return LogFold(
+        snapshot=snapshot,
+        offset=offset,
+        damaged=base.damaged + batch.damaged,
+        missing=base.missing + batch.missing,
+        newer_version=max(base.newer_version, batch.newer_version),
+    )
+
+
+def read_summary(run: Path) -> LogFold:
+    """The worker's own fold of the log so far; an empty one where it is missing or damaged."""
+    try:
+        return _fold_decoder.decode((run / paths.SUMMARY).read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return LogFold()
+
+
+def read_fold(run: Path) -> LogFold:
+    """The log of a run folded to its end, starting from the summary where it fits the log."""
+    fold = read_summary(run)
+    reader = EventLogReader(run / paths.EVENTS, offset=fold.offset, seq=fold.snapshot.seq)
+    batch = reader.read()
+    if batch.restarted or batch.damaged or batch.missing:
+        # The summary does not belong to this log, or the log is damaged: count from its start.
+        fold, reader = LogFold(), EventLogReader(run / paths.EVENTS)
+        batch = reader.read()
+    while True:
+        fold = fold_batch(fold, batch, reader.offset)
+        if batch.at_end:
+            return fold
+        batch = reader.read()
+
+
+def read_annotations(run: Path) -> Annotations:
+    """What people added to the run; nothing where the file is missing or damaged."""
+    try:
+        content = (run / paths.ANNOTATIONS).read_bytes()
+        return msgspec.json.decode(content, type=Annotations)
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        return Annotations()
+
+
+def read_environment(run: Path) -> Environment:
+    """Where and how the run was created.
+
+    Raises:
+        StorageError: the file is missing or damaged.
+    """
+    try:
+        content = (run / paths.ENVIRONMENT).read_bytes()
+        return msgspec.json.decode(content, type=Environment)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StorageError(
+            f"{run / paths.ENVIRONMENT} is missing or damaged: {error}.",
+            "Restore the run folder from a copy.",
+        ) from error
+
+
+def read_run(folder: RunFolder) -> RunRecord:
+    """All that is known of a run now, its state included."""
+    lease = look(folder.path)
+    fold = read_fold(folder.path)
+    return make_record(folder, fold, read_annotations(folder.path), lease)
+
+
+def make_record(
+    folder: RunFolder, fold: LogFold, annotations: Annotations, lease: LeaseView
+) -> RunRecord:
+    """A record from parts that were read, the lease first."""
+    return RunRecord(
+        run=folder.run,
+        path=str(folder.path),
+        state=derive_state(fold.snapshot, lease),
+        snapshot=fold.snapshot,
+        annotations=annotations,
+        damaged=fold.damaged,
+        missing=fold.missing,
+        newer_version=fold.newer_version,
+        pid=lease.pid,
+    )

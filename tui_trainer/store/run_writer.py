@@ -1,0 +1,85 @@
+"""The writer's side of a run folder, usable by any training script.
+
+One object per session holds the run's event log open, stamps each event, keeps the run's clock,
+and replaces `summary.json` about once a second so that readers have little to replay.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from tui_trainer import paths
+from tui_trainer.core.events import CheckpointSaved, Event, Failed, Finished, SessionStart, Stopped
+from tui_trainer.core.run_state import LogFold, apply
+from tui_trainer.store.atomic import replace_file
+from tui_trainer.store.event_log import EventLogWriter
+from tui_trainer.store.run_folder import read_fold
+
+_SUMMARY_EVERY_S = 1.0
+_SYNCED = (SessionStart, CheckpointSaved, Finished, Stopped, Failed)
+
+
+class RunClock:
+    """Seconds of training, over all sessions, without pauses."""
+
+    def __init__(self, elapsed_s: float) -> None:
+        self._before_s = elapsed_s
+        self._since: float | None = time.monotonic()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Training time so far."""
+        running_s = 0.0 if self._since is None else time.monotonic() - self._since
+        return self._before_s + running_s
+
+    def pause(self) -> None:
+        """Stop counting."""
+        self._before_s, self._since = self.elapsed_s, None
+
+    def unpause(self) -> None:
+        """Count again."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+
+class RunWriter:
+    """Writes the events of one session of a run."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self._log = EventLogWriter(run / paths.EVENTS)
+        self._fold = read_fold(run)
+        self.clock = RunClock(self._fold.snapshot.elapsed_s)
+        self._summary_due = 0.0
+
+    @property
+    def fold(self) -> LogFold:
+        """All events of the run so far, folded."""
+        return self._fold
+
+    def emit(self, event: Event) -> None:
+        """Stamp and append an event; those that change what a run is are made durable at once."""
+        event = replace(event, t=time.time(), elapsed_s=round(self.clock.elapsed_s, 6))
+        event = self._log.append(event)
+        self._fold = replace(
+            self._fold, snapshot=apply(self._fold.snapshot, event), offset=self._log.size
+        )
+        if isinstance(event, _SYNCED):
+            self._log.sync()
+            self._write_summary()
+        elif time.monotonic() >= self._summary_due:
+            self._write_summary()
+
+    def close(self) -> None:
+        """Write the last summary and close the log."""
+        self._write_summary()
+        self._log.close()
+
+    def _write_summary(self) -> None:
+        content = msgspec.json.encode(self._fold)
+        replace_file(self.run / paths.SUMMARY, content, durable=False)
+        self._summary_due = time.monotonic() + _SUMMARY_EVERY_S
