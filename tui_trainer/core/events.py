@@ -7,17 +7,18 @@ that JSON cannot hold are the strings "nan", "inf" and "-inf".
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 SCHEMA_VERSION = 1
 MAX_LINE_BYTES = 1 << 20
 
-Number = float | str
+Number = float | Literal["nan", "inf", "-inf"]
 """A float, or one of the strings "nan", "inf", "-inf"; `float()` takes either."""
 
 
@@ -26,7 +27,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_de
 
     v: int = SCHEMA_VERSION
     seq: int = 0
-    t: float = 0.0
+    t: Annotated[float, msgspec.Meta(ge=0, lt=1e11)] = 0.0
     elapsed_s: float = 0.0
 
 
@@ -41,7 +42,9 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
     def choose(cls, best: Best | None, metrics: Mapping[str, float], step: int) -> Best | None:
         """The better of `best` and the validation `metrics` at `step`; the earlier on a tie."""
         accuracy = metrics.get("accuracy")
-        if accuracy is None or (best is not None and not accuracy > best.value):
+        if accuracy is None or math.isnan(accuracy):
+            return best
+        if best is not None and not accuracy > best.value:
             return best
         return cls(metric="accuracy", value=accuracy, step=step)
 
@@ -247,9 +250,8 @@ class _Header(msgspec.Struct):
     seq: int
     kind: str
 
-    tail: ClassVar[re.Pattern[bytes]] = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
 
-
+_TAIL = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
 _TAIL_BYTES = len(b',"crc":"01234567"}')
 _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(_Header)
@@ -263,14 +265,53 @@ def kind_of(event: Event) -> str:
     return str(event.__struct_config__.tag)
 
 
+def encode_sealed(value: msgspec.Struct) -> bytes:
+    """The value as a line of compact JSON that ends in the CRC of what stands before it.
+
+    Non-finite numbers become strings; what UTF-8 cannot hold becomes a question mark.
+    """
+    try:
+        content = _encoder.encode(value)
+    except UnicodeEncodeError:
+        content = b"null"
+    # The encoder writes null for a number that JSON cannot hold.
+    if b"null" in content:
+        content = _encoder.encode(_plain(msgspec.to_builtins(value)))
+    prefix = content[:-1]
+    return b'%s,"crc":"%08x"}\n' % (prefix, zlib.crc32(prefix))
+
+
+def open_sealed(line: bytes) -> bytes | Damage:
+    """The JSON in a line that `encode_sealed` made (with or without its line end)."""
+    line = line.removesuffix(b"\n")
+    prefix, tail = line[:-_TAIL_BYTES], line[-_TAIL_BYTES:]
+    match = _TAIL.fullmatch(tail)
+    if match is None:
+        return Damage("no CRC at its end")
+    if int(match[1], 16) != zlib.crc32(prefix):
+        return Damage("CRC does not match")
+    return prefix + b"}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
 def encode_line(event: Event) -> bytes:
     """The event as a line of the log, with its CRC and line end.
 
     Raises:
         ValueError: the line would be longer than `MAX_LINE_BYTES`.
     """
-    prefix = _encoder.encode(event)[:-1]
-    line = b'%s,"crc":"%08x"}\n' % (prefix, zlib.crc32(prefix))
+    line = encode_sealed(event)
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"the event {kind_of(event)!r} makes a line of {len(line)} bytes")
     return line
@@ -278,14 +319,11 @@ def encode_line(event: Event) -> bytes:
 
 def decode_line(line: bytes) -> Event | Unknown | Damage:
     """The event in a line (with or without its line end). Never raises on damaged input."""
-    line = line.removesuffix(b"\n")
-    prefix, tail = line[:-_TAIL_BYTES], line[-_TAIL_BYTES:]
-    match = _Header.tail.fullmatch(tail)
-    if match is None or len(line) >= MAX_LINE_BYTES:
-        return Damage("no CRC at its end")
-    if int(match[1], 16) != zlib.crc32(prefix):
-        return Damage("CRC does not match")
-    whole = prefix + b"}"
+    if len(line.removesuffix(b"\n")) >= MAX_LINE_BYTES:
+        return Damage("too long")
+    whole = open_sealed(line)
+    if isinstance(whole, Damage):
+        return whole
     try:
         header = _header_decoder.decode(whole)
         decoder = _decoders.get(header.kind)

@@ -56,6 +56,7 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 0
     steps_per_epoch: int = 0
     batch_size: int = 0
+    threads: int = 0
     parameters: int = 0
     validation_count: int = 0
     test_count: int = 0
@@ -114,6 +115,7 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
         steps=event.steps,
         steps_per_epoch=event.steps_per_epoch,
         batch_size=event.batch_size,
+        threads=event.threads,
         parameters=event.parameters,
         validation_count=event.validation_count,
         test_count=event.test_count,

@@ -7,7 +7,8 @@ import re
 # C0 and C1 controls, DEL, line and paragraph separators, and the bidirectional controls that
 # can make a line read as something it is not; zero-width marks hide text the same way.
 _UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
+    "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 # A whole escape sequence goes, not just its first byte, so that its tail is not left as litter.
 _ESCAPE_SEQUENCE = re.compile(

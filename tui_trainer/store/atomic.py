@@ -52,23 +52,28 @@ def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, published as `path` at the end of the block, or removed on an error.
 
     Files are fsynced by whoever writes them; the folder and its parent are fsynced here. An
-    existing `path` is replaced.
+    existing `path` is moved aside first and goes last, so that it is never seen in part.
     """
     import shutil
 
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".tmp-{path.name}-{uuid.uuid4().hex}")
     temporary.mkdir(mode=0o700)
+    old = temporary.with_name(f"{temporary.name}-old")
     try:
         yield temporary
         fsync_folder(temporary)
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(old)
         temporary.rename(path)
         fsync_folder(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
         raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def fsync_file(path: Path) -> None:

@@ -36,7 +36,7 @@ def read_settings(file: Path) -> list[Setting]:
             f"The configuration file {file} cannot be read: {error}.",
             "Check the path and its rights.",
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(
             f"The configuration file {file} is not TOML: {error}.", "Mend that line."
         ) from error
@@ -46,7 +46,8 @@ def read_settings(file: Path) -> list[Setting]:
 def _flatten(tree: Mapping[str, Any], origin: str) -> list[Setting]:
     settings = []
     for part, table in tree.items():
-        if isinstance(table, Mapping):
+        # An empty table of an unknown name is an unknown key too.
+        if isinstance(table, Mapping) and (table or part in RunConfig.__struct_fields__):
             settings += [Setting(f"{part}.{name}", value, origin) for name, value in table.items()]
         else:
             settings.append(Setting(part, table, origin))
@@ -95,7 +96,7 @@ def read_config(run: Path) -> RunConfig:
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8"))
         return msgspec.convert(tree, RunConfig)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StorageError(
             f"{file} is missing or damaged: {error}.", "Restore it from a copy of the run folder."
         ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import time
 import uuid
 from pathlib import Path
 from typing import Literal
@@ -29,6 +30,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     request: RequestName
     by: str
     arguments: dict[str, float | str] = {}
+    asked_ns: int = 0
 
 
 def submit(
@@ -41,6 +43,7 @@ def submit(
         request=request,
         by=_user_name(),
         arguments=arguments or {},
+        asked_ns=time.time_ns(),
     )
     folder = run / paths.CONTROL
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -66,11 +69,16 @@ class Inbox:
     def take(self) -> list[Request]:
         """The requests not taken before, oldest first. Files that are not requests go."""
         with os.scandir(self._folder) as entries:
-            found = [entry for entry in entries if entry.name.endswith(".json")]
-        found = [entry for entry in found if not entry.name.startswith(".")]
-        found.sort(key=lambda entry: entry.stat(follow_symlinks=False).st_mtime_ns)
-        requests = [self._read(Path(entry.path)) for entry in found]
+            found = [
+                Path(entry.path)
+                for entry in entries
+                if entry.name.endswith(".json") and not entry.name.startswith(".")
+                if entry.is_file(follow_symlinks=False)
+            ]
+        requests = [self._read(path) for path in found]
         fresh = [asked for asked in requests if asked and asked.id not in self._seen_ids]
+        # File times are too coarse to order requests made within a few milliseconds.
+        fresh.sort(key=lambda asked: asked.asked_ns)
         self._seen_ids.update(asked.id for asked in fresh)
         return fresh
 
@@ -84,7 +92,7 @@ class Inbox:
                 asked = msgspec.json.decode(file.read(_MAX_REQUEST_BYTES), type=Request)
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             path.unlink(missing_ok=True)
             return None
         if path.name != f"{asked.session}-{asked.id}.json":

@@ -67,19 +67,29 @@ def _device_names() -> tuple[str, ...]:
 
     try:
         pynvml.nvmlInit()
+        try:
+            handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+            return tuple(str(pynvml.nvmlDeviceGetName(handle)) for handle in handles)
+        finally:
+            pynvml.nvmlShutdown()
     except pynvml.NVMLError:
         return ()
-    try:
-        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        return tuple(str(pynvml.nvmlDeviceGetName(handle)) for handle in handles)
-    finally:
-        pynvml.nvmlShutdown()
 
 
-def _git(folder: Path, *arguments: str) -> str | None:
-    """The output of a git command that runs nothing the repository configures."""
+def _git(folder: Path, *arguments: str, settings: tuple[tuple[str, str], ...] = ()) -> bytes | None:
+    """The output of a git command that runs nothing the repository configures.
+
+    Content filters, whose names only the repository knows, are left: see `_filters_off`.
+    """
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments]
-    environment = os.environ | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    environment = os.environ | {
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+    }
+    for number, (key, value) in enumerate(settings):
+        environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, timeout=_GIT_TIMEOUT_S,
@@ -87,20 +97,29 @@ def _git(folder: Path, *arguments: str) -> str | None:
         )  # fmt: skip
     except (FileNotFoundError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
+
+
+def _filters_off(folder: Path) -> tuple[tuple[str, str], ...]:
+    """Settings that turn off every content filter the repository or the user configured."""
+    names = _git(folder, "config", "--null", "--name-only", "--get-regexp", r"^filter\.") or b""
+    drivers = sorted({os.fsdecode(name.rpartition(b".")[0]) for name in names.split(b"\0") if name})
+    off = (("clean", ""), ("process", ""), ("required", "false"))
+    return tuple((f"{driver}.{key}", value) for driver in drivers for key, value in off)
 
 
 def _git_state(folder: Path) -> GitState | None:
     head = _git(folder, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
     if head is None:
         return None
-    commit, branch = head.split("\n")[:2]
-    diff = _git(folder, "diff", "--no-ext-diff", "--no-textconv", "--no-color", "HEAD") or ""
-    kept = diff.encode()[:_MAX_DIFF_BYTES].decode(errors="ignore")
+    commit, branch = head.decode(errors="replace").split("\n")[:2]
+    # Looking for changes inside a submodule would obey the submodule's own configuration.
+    how = ("--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty")
+    diff = _git(folder, "diff", *how, "HEAD", settings=_filters_off(folder)) or b""
     return GitState(
         commit=commit,
         branch=branch,
         dirty=bool(diff),
-        diff=kept,
-        diff_truncated=len(kept) < len(diff),
+        diff=diff[:_MAX_DIFF_BYTES].decode(errors="replace"),
+        diff_truncated=len(diff) > _MAX_DIFF_BYTES,
     )

@@ -12,7 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-from tui_trainer.core.events import MAX_LINE_BYTES, Damage, Event, Unknown, decode_line, encode_line
+from tui_trainer.core.events import (
+    MAX_LINE_BYTES,
+    SCHEMA_VERSION,
+    Damage,
+    Event,
+    Unknown,
+    decode_line,
+    encode_line,
+)
 from tui_trainer.errors import StorageError
 
 _READ_BYTES = 1 << 20
@@ -42,7 +50,8 @@ class EventLogReader:
         self.offset = offset
         self.seq = seq
         self._inode: int | None = None
-        self._mends_line_end = False
+        self._line_end_due = False
+        self._skips_to_line_end = False
 
     def read(self, limit_bytes: int = 64 * _READ_BYTES) -> Batch:
         """The events appended since the last read, about `limit_bytes` of them at most."""
@@ -53,8 +62,11 @@ class EventLogReader:
             return batch
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
-            if self._was_replaced(status):
-                self.offset, self.seq, self._mends_line_end = 0, 0, False
+            if self._inode is None and self.offset and status.st_size >= self.offset:
+                self._line_end_due = os.pread(descriptor, 1, self.offset - 1) != b"\n"
+            if self._was_replaced(descriptor, status):
+                self.offset, self.seq = 0, 0
+                self._line_end_due = self._skips_to_line_end = False
                 batch.restarted = True
             self._inode = status.st_ino
             file.seek(self.offset)
@@ -69,16 +81,22 @@ class EventLogReader:
         batch.at_end = False
         return batch
 
-    def _was_replaced(self, status: os.stat_result) -> bool:
-        other_file = self._inode is not None and self._inode != status.st_ino
-        return other_file or status.st_size < self.offset
+    def _was_replaced(self, descriptor: int, status: os.stat_result) -> bool:
+        if self._inode is not None and self._inode != status.st_ino:
+            return True
+        if self._line_end_due and os.pread(descriptor, 1, self.offset) not in (b"", b"\n"):
+            return True
+        return status.st_size < self.offset
 
     def _take(self, content: bytes, batch: Batch) -> int:
         """Decode the lines in `content`, which starts at `offset`; say how many bytes were used."""
         start = 0
-        if self._mends_line_end and content:
-            start = 1 if content.startswith(b"\n") else 0
-            self._mends_line_end = False
+        if self._line_end_due and content:
+            self._line_end_due = False
+            start = 1
+        if self._skips_to_line_end:
+            start = content.find(b"\n") + 1 or len(content)
+            self._skips_to_line_end = not content[:start].endswith(b"\n")
         while start < len(content):
             end = content.find(b"\n", start)
             if end < 0:
@@ -92,12 +110,13 @@ class EventLogReader:
     def _take_unended(self, rest: bytes, batch: Batch) -> int:
         if len(rest) > MAX_LINE_BYTES:
             batch.damaged += 1
+            self._skips_to_line_end = True
             return len(rest)
         decoded = decode_line(rest)
         if isinstance(decoded, Damage):
             return 0
         self._accept(decoded, batch)
-        self._mends_line_end = True
+        self._line_end_due = True
         return len(rest)
 
     def _accept(self, decoded: Event | Unknown | Damage, batch: Batch) -> None:
@@ -108,9 +127,24 @@ class EventLogReader:
             batch.missing += decoded.seq - self.seq - 1
         self.seq = max(self.seq, decoded.seq)
         if isinstance(decoded, Unknown):
-            batch.newer_version = max(batch.newer_version, decoded.v if decoded.v > 1 else 0)
+            newer = decoded.v if decoded.v > SCHEMA_VERSION else 0
+            batch.newer_version = max(batch.newer_version, newer)
         else:
             batch.events.append(decoded)
+
+
+def event_before(path: Path, offset: int) -> Event | Unknown | Damage:
+    """The event in the line of the log that ends at `offset`."""
+    try:
+        with open(path, "rb") as file:
+            start = max(0, offset - MAX_LINE_BYTES - 1)
+            file.seek(start)
+            content = file.read(offset - start)
+    except OSError as error:
+        return Damage(str(error))
+    if len(content) < offset - start or not content.endswith(b"\n"):
+        return Damage("no line ends there")
+    return decode_line(content[content.rfind(b"\n", 0, -1) + 1 :])
 
 
 class EventLogWriter:
@@ -165,8 +199,11 @@ class EventLogWriter:
 
     def _mend(self) -> int:
         """Leave the log ending on a whole line; return its last sequence number."""
-        start = max(0, self.size - 2 * MAX_LINE_BYTES)
-        tail = os.pread(self._descriptor, self.size - start, start)
+        tail, start = b"", self.size
+        while start and b"\n" not in tail:
+            # A torn tail can be longer than a line: a power cut may leave a run of zeros.
+            start = max(0, start - 2 * MAX_LINE_BYTES)
+            tail = os.pread(self._descriptor, self.size - start, start)
         last_end = tail.rfind(b"\n") + 1
         rest = tail[last_end:]
         if rest:

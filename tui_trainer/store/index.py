@@ -6,6 +6,7 @@ without when locked or on a disk that refuses it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -15,6 +16,11 @@ from tui_trainer import paths
 
 _SCHEMA_VERSION = 1
 _BUSY_S = 0.25
+# Errors that say nothing against the file: it is in use, or the disk will not take it.
+_PASSING = {
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
+}  # fmt: skip
 
 
 class Index:
@@ -29,10 +35,8 @@ class Index:
             return {}
         try:
             return self._select()
-        except sqlite3.OperationalError:
-            return {}
-        except sqlite3.DatabaseError:
-            self._remove()
+        except sqlite3.DatabaseError as error:
+            self._remove_if_damaged(error)
             return {}
 
     def write(self, changed: Mapping[str, tuple[str, bytes]], removed: list[str]) -> None:
@@ -41,11 +45,11 @@ class Index:
             return
         try:
             self._update(changed, removed)
-        except sqlite3.OperationalError:
-            # Locked or read-only: the folders are the truth, the next reader tries again.
+        except OSError:
             return
-        except sqlite3.DatabaseError:
-            self._remove()
+        except sqlite3.DatabaseError as error:
+            # The folders are the truth; the next reader tries again.
+            self._remove_if_damaged(error)
 
     def _connect(self) -> sqlite3.Connection:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -55,20 +59,24 @@ class Index:
         return connection
 
     def _select(self) -> dict[str, tuple[str, bytes]]:
-        connection = sqlite3.connect(f"file:{self._path}?mode=ro", timeout=_BUSY_S, uri=True)
+        address = f"{self._path.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(address, timeout=_BUSY_S, uri=True)
         try:
             if _version(connection) != _SCHEMA_VERSION:
                 return {}
             rows = connection.execute("SELECT run, signature, content FROM runs").fetchall()
-            return {run: (signature, content) for run, signature, content in rows}
+            # SQLite's columns take any type, so a damaged page can hold any.
+            return {
+                run: (signature, content)
+                for run, signature, content in rows
+                if isinstance(run, str) and isinstance(signature, str)
+                if isinstance(content, bytes)
+            }
         finally:
             connection.close()
 
     def _update(self, changed: Mapping[str, tuple[str, bytes]], removed: list[str]) -> None:
-        try:
-            connection = self._connect()
-        except OSError as error:
-            raise sqlite3.OperationalError(str(error)) from error
+        connection = self._connect()
         try:
             with connection:
                 if _version(connection) != _SCHEMA_VERSION:
@@ -85,9 +93,13 @@ class Index:
         finally:
             connection.close()
 
-    def _remove(self) -> None:
-        self._path.unlink(missing_ok=True)
-        self._path.with_name(self._path.name + "-journal").unlink(missing_ok=True)
+    def _remove_if_damaged(self, error: sqlite3.DatabaseError) -> None:
+        # Only the low byte names the kind of error; Python's own carry no code.
+        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _PASSING:
+            return
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+            self._path.with_name(self._path.name + "-journal").unlink(missing_ok=True)
 
 
 def _version(connection: sqlite3.Connection) -> int:

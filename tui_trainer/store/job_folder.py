@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def read_result(folder: Path) -> JobResult | None:
     try:
         content = (folder / paths.JOB_RESULT).read_bytes()
         return msgspec.json.decode(content, type=JobResult)
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -66,7 +67,10 @@ class ProgressLog:
 
 
 def read_progress(folder: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
-    """The whole progress lines from `offset` on, and the offset after them."""
+    """The whole progress lines from `offset` on, and the offset after them.
+
+    Lines that are not JSON objects are left out.
+    """
     try:
         with open(folder / paths.JOB_PROGRESS, "rb") as file:
             file.seek(offset)
@@ -74,4 +78,8 @@ def read_progress(folder: Path, offset: int) -> tuple[list[dict[str, Any]], int]
     except FileNotFoundError:
         return [], offset
     whole = content[: content.rfind(b"\n") + 1]
-    return [msgspec.json.decode(line) for line in whole.splitlines()], offset + len(whole)
+    lines = []
+    for line in whole.splitlines():
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            lines.append(msgspec.json.decode(line, type=dict[str, Any]))
+    return lines, offset + len(whole)

@@ -25,8 +25,10 @@ _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 _SESSION_BYTES = 64
 _LOCKS_MISSING = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
-# Files this process holds locks on: to open one again would drop its lock.
-_held_here: dict[Path, str] = {}
+# Files this process holds locks on, by device and inode, with their notes: to open one again,
+# by whatever path, would drop its lock. A forked child holds none of them.
+_held_here: dict[tuple[int, int], str] = {}
+os.register_at_fork(after_in_child=_held_here.clear)
 
 
 class RecordLock:
@@ -38,10 +40,8 @@ class RecordLock:
         Raises:
             BlockingIOError: another process holds it.
         """
-        key = path.absolute()
-        if key in _held_here:
+        if _identity(path) in _held_here:
             raise BlockingIOError(errno.EAGAIN, "held by this process", str(path))
-        self._path = key
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,17 +52,27 @@ class RecordLock:
             raise
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, note.encode(), 0)
-        _held_here[key] = note
+        status = os.fstat(self._descriptor)
+        self._key = (status.st_dev, status.st_ino)
+        _held_here[self._key] = note
 
     def release(self) -> None:
         """Free the lock; the file stays."""
-        if _held_here.pop(self._path, None) is not None:
+        if _held_here.pop(self._key, None) is not None:
             os.close(self._descriptor)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def holder_of(path: Path) -> tuple[bool | None, int, str]:
     """Who holds the record lock on `path`: (held, pid, note). `held` is None without locks."""
-    key = path.absolute()
+    key = _identity(path)
     if key in _held_here:
         return True, os.getpid(), _held_here[key]
     try:

@@ -11,12 +11,13 @@ from pathlib import Path
 import msgspec
 
 from tui_trainer import paths
+from tui_trainer.core.events import Damage, encode_sealed, open_sealed
 from tui_trainer.core.run_name import LAST, check_name, number_in, number_of
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
 from tui_trainer.core.run_state import LogFold
 from tui_trainer.core.suggest import nearest
 from tui_trainer.errors import FolderError, RunNotFoundError, UsageError
-from tui_trainer.store.atomic import fsync_folder, replace_file, write_durable
+from tui_trainer.store.atomic import new_folder, replace_file, write_durable
 from tui_trainer.store.index import Index
 from tui_trainer.store.lease import look
 from tui_trainer.store.run_folder import (
@@ -33,7 +34,7 @@ class _IndexEntry(msgspec.Struct, frozen=True):
     annotations: Annotations
 
 
-_entry_decoder = msgspec.json.Decoder(_IndexEntry)
+_entry_decoder = msgspec.json.Decoder(_IndexEntry, strict=False)
 
 
 class Registry:
@@ -62,11 +63,11 @@ class Registry:
 
     def records(self, *, archived: bool = False) -> list[RunRecord]:
         """Every run, by number; archived ones too if asked."""
+        folders = self.folders()
         index = Index(self.path)
         known = index.read()
         changed: dict[str, tuple[str, bytes]] = {}
         records = []
-        folders = self.folders()
         for folder in folders:
             # The lease before the log: see `derive_state`.
             lease = look(folder.path)
@@ -74,7 +75,7 @@ class Registry:
             entry = _known_entry(known.get(folder.run), signature)
             if entry is None:
                 entry = _IndexEntry(read_fold(folder.path), read_annotations(folder.path))
-                changed[folder.run] = (signature, msgspec.json.encode(entry))
+                changed[folder.run] = (signature, encode_sealed(entry))
             records.append(make_record(folder, entry.fold, entry.annotations, lease))
         present = {folder.run for folder in folders}
         index.write(changed, [run for run in known if run not in present])
@@ -146,7 +147,7 @@ class Registry:
             written = mark_file.read_text(encoding="ascii", errors="replace").strip()
         except FileNotFoundError:
             written = ""
-        mark = int(written) if written.isdigit() else 0
+        mark = number_in(written) or 0
         highest = max((number_of(folder.run) or 0 for folder in self.folders()), default=0)
         number = max(mark, highest) + 1
         replace_file(mark_file, f"{number}\n".encode())
@@ -179,15 +180,11 @@ class Registry:
 def _fill(
     folder: RunFolder, environment: Environment, config_toml: bytes, annotations: Annotations
 ) -> None:
-    temporary = folder.path.with_name(f".new-{environment.uuid}")
-    temporary.mkdir(mode=0o700)
-    write_durable(temporary / paths.CONFIG, config_toml)
-    write_durable(temporary / paths.ENVIRONMENT, msgspec.json.encode(environment))
-    if annotations.name:
-        write_durable(temporary / paths.ANNOTATIONS, msgspec.json.encode(annotations))
-    fsync_folder(temporary)
-    temporary.rename(folder.path)
-    fsync_folder(folder.path.parent)
+    with new_folder(folder.path) as temporary:
+        write_durable(temporary / paths.CONFIG, config_toml)
+        write_durable(temporary / paths.ENVIRONMENT, msgspec.json.encode(environment))
+        if annotations.name:
+            write_durable(temporary / paths.ANNOTATIONS, msgspec.json.encode(annotations))
 
 
 def _signature(folder: RunFolder) -> str:
@@ -205,6 +202,7 @@ def _known_entry(known: tuple[str, bytes] | None, signature: str) -> _IndexEntry
     if known is None or known[0] != signature:
         return None
     try:
-        return _entry_decoder.decode(known[1])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        content = open_sealed(known[1])
+        return None if isinstance(content, Damage) else _entry_decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

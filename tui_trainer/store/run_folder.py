@@ -8,13 +8,15 @@ from pathlib import Path
 import msgspec
 
 from tui_trainer import paths
+from tui_trainer.core.events import Damage, Unknown, open_sealed
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
 from tui_trainer.core.run_state import LeaseView, LogFold, apply, derive_state
 from tui_trainer.errors import StorageError
-from tui_trainer.store.event_log import Batch, EventLogReader
+from tui_trainer.store.event_log import Batch, EventLogReader, event_before
 from tui_trainer.store.lease import look
 
-_fold_decoder = msgspec.json.Decoder(LogFold)
+_fold_decoder = msgspec.json.Decoder(LogFold, strict=False)
+_UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -62,18 +64,21 @@ def fold_batch(fold: LogFold, batch: Batch, offset: int) -> LogFold:
 def read_summary(run: Path) -> LogFold:
     """The worker's own fold of the log so far; an empty one where it is missing or damaged."""
     try:
-        return _fold_decoder.decode((run / paths.SUMMARY).read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+        content = open_sealed((run / paths.SUMMARY).read_bytes())
+        return LogFold() if isinstance(content, Damage) else _fold_decoder.decode(content)
+    except _UNREADABLE:
         return LogFold()
 
 
 def read_fold(run: Path) -> LogFold:
     """The log of a run folded to its end, starting from the summary where it fits the log."""
     fold = read_summary(run)
+    if not _ends_at_offset(fold, run / paths.EVENTS):
+        fold = LogFold()
     reader = EventLogReader(run / paths.EVENTS, offset=fold.offset, seq=fold.snapshot.seq)
     batch = reader.read()
     if batch.restarted or batch.damaged or batch.missing:
-        # The summary does not belong to this log, or the log is damaged: count from its start.
+        # The log is damaged: count from its start.
         fold, reader = LogFold(), EventLogReader(run / paths.EVENTS)
         batch = reader.read()
     while True:
@@ -83,12 +88,20 @@ def read_fold(run: Path) -> LogFold:
         batch = reader.read()
 
 
+def _ends_at_offset(fold: LogFold, log: Path) -> bool:
+    """Whether the line of the log that ends at the fold's offset is the last that was folded."""
+    last = event_before(log, fold.offset)
+    if isinstance(last, Damage | Unknown):
+        return False
+    return (last.seq, last.t) == (fold.snapshot.seq, fold.snapshot.last_t)
+
+
 def read_annotations(run: Path) -> Annotations:
     """What people added to the run; nothing where the file is missing or damaged."""
     try:
         content = (run / paths.ANNOTATIONS).read_bytes()
         return msgspec.json.decode(content, type=Annotations)
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return Annotations()
 
 
@@ -101,7 +114,7 @@ def read_environment(run: Path) -> Environment:
     try:
         content = (run / paths.ENVIRONMENT).read_bytes()
         return msgspec.json.decode(content, type=Environment)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise StorageError(
             f"{run / paths.ENVIRONMENT} is missing or damaged: {error}.",
             "Restore the run folder from a copy.",

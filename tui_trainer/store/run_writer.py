@@ -6,15 +6,24 @@ and replaces `summary.json` about once a second so that readers have little to r
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
 from tui_trainer import paths
-from tui_trainer.core.events import CheckpointSaved, Event, Failed, Finished, SessionStart, Stopped
+from tui_trainer.core.events import (
+    CheckpointSaved,
+    Event,
+    Failed,
+    Finished,
+    SessionStart,
+    Stopped,
+    encode_sealed,
+)
 from tui_trainer.core.run_state import LogFold, apply
+from tui_trainer.errors import RunStateError
 from tui_trainer.store.atomic import replace_file
 from tui_trainer.store.event_log import EventLogWriter
 from tui_trainer.store.run_folder import read_fold
@@ -47,10 +56,19 @@ class RunClock:
 
 
 class RunWriter:
-    """Writes the events of one session of a run."""
+    """Writes the events of one session of a run.
+
+    Raises:
+        RunStateError: a newer version of the program wrote the run, so it is read-only here.
+    """
 
     def __init__(self, run: Path) -> None:
         self.run = run
+        if read_fold(run).newer_version:
+            raise RunStateError(
+                f"{run.name} was written by a newer version of tuitrain.",
+                "Update tuitrain to go on with it.",
+            )
         self._log = EventLogWriter(run / paths.EVENTS)
         self._fold = read_fold(run)
         self.clock = RunClock(self._fold.snapshot.elapsed_s)
@@ -80,6 +98,7 @@ class RunWriter:
         self._log.close()
 
     def _write_summary(self) -> None:
-        content = msgspec.json.encode(self._fold)
-        replace_file(self.run / paths.SUMMARY, content, durable=False)
+        # Readers do without a summary; a disk too full for it must not end the run.
+        with contextlib.suppress(OSError):
+            replace_file(self.run / paths.SUMMARY, encode_sealed(self._fold), durable=False)
         self._summary_due = time.monotonic() + _SUMMARY_EVERY_S

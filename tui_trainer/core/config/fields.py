@@ -10,6 +10,7 @@ import msgspec
 import msgspec.inspect
 
 from tui_trainer.core.config import RunConfig
+from tui_trainer.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,18 @@ def _meaning(hint: Any) -> str:
             if isinstance(extra, msgspec.Meta) and extra.description:
                 return extra.description
     raise AssertionError(f"the setting of type {hint} has no meaning written to it")
+
+
+def check_value(key: str, text: str, origin: str) -> None:
+    """Check a value typed for the setting `key` at `origin`.
+
+    Raises:
+        ConfigError: it is not allowed.
+    """
+    field = all_fields()[key]
+    try:
+        field.convert(text, from_text=True)
+    except ValueError as error:
+        raise ConfigError(
+            f"{origin} is set to {text!r}, but {error}.", f"Choose {field.allowed}."
+        ) from error

@@ -14,7 +14,7 @@ class HardwareConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     device: Annotated[
         str,
         Meta(
-            pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)$",
+            pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,3})?)(?!\n)$",
             description="device: auto, cpu, cuda, cuda:N or mps",
         ),
     ] = "auto"

@@ -51,17 +51,18 @@ def resolve(settings: Sequence[Setting], *, preset: str = DEFAULT_PRESET) -> Res
         ConfigError: any other setting is unknown or wrong; all are named.
     """
     chosen, errors = _convert(settings)
-    dataset = str(chosen["data.dataset"][0]) if "data.dataset" in chosen else "digits"
+    dataset, dataset_origin = chosen.get("data.dataset", ("digits", "default"))
     if dataset not in DATASETS:
-        errors.append(
-            DatasetError(f"There is no dataset {dataset!r}.", hint_for(dataset, DATASETS))
-        )
-        raise _combine(errors)
-    model = str(chosen["model.name"][0]) if "model.name" in chosen else default_model(dataset)
-    if model not in MODELS:
-        errors.append(ModelError(f"There is no model {model!r}.", hint_for(model, MODELS)))
+        message = f"There is no dataset {dataset!r}, named by {dataset_origin}."
+        errors.append(DatasetError(message, hint_for(dataset, DATASETS)))
+    model, model_origin = chosen.get("model.name", (None, ""))
+    if model is None and dataset in DATASETS:
+        model = default_model(dataset)
+    if model is not None and model not in MODELS:
+        message = f"There is no model {model!r}, named by {model_origin}."
+        errors.append(ModelError(message, hint_for(model, MODELS)))
     names = preset_names(dataset, model)
-    if preset not in names:
+    if preset not in names and dataset in DATASETS and model in MODELS:
         errors.append(
             ConfigError(
                 f"{dataset} with {model} has no preset {preset!r}.", hint_for(preset, names)

@@ -1,0 +1,128 @@
+"""Loading checkpoints: hashed before use, tensors through safetensors, nothing unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
+
+from tui_trainer.checkpoints.layout import (
+    MANIFEST,
+    MODEL,
+    OPTIMIZER,
+    OPTIMIZER_TENSORS,
+    STATE,
+    Manifest,
+    folder_name,
+    list_steps,
+)
+from tui_trainer.checkpoints.state import OptimizerState, TrainingState
+from tui_trainer.core.suggest import hint_for
+from tui_trainer.errors import CheckpointError
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified checkpoint, its tensors on the CPU."""
+
+    folder: str
+    manifest_sha256: str
+    state: TrainingState
+    model: dict[str, Tensor]
+    optimizer_tensors: dict[str, Tensor]
+    optimizer: OptimizerState
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """The checkpoint in `folder`, every file of it hashed first.
+
+    Raises:
+        CheckpointError: a file is missing or is not as it was written.
+    """
+    try:
+        manifest_bytes = (folder / MANIFEST).read_bytes()
+        manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
+        bodies = {name: _read_verified(folder, name, manifest) for name in _PARTS}
+        return Checkpoint(
+            folder=folder.name,
+            manifest_sha256=hashlib.sha256(manifest_bytes).hexdigest(),
+            state=msgspec.json.decode(bodies[STATE], type=TrainingState),
+            model=load(bodies[MODEL]),
+            optimizer_tensors=load(bodies[OPTIMIZER_TENSORS]),
+            optimizer=msgspec.json.decode(bodies[OPTIMIZER], type=OptimizerState),
+        )
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, SafetensorError) as error:
+        raise _damaged(folder, str(error)) from error
+
+
+_PARTS = (MODEL, OPTIMIZER_TENSORS, OPTIMIZER, STATE)
+
+
+def _read_verified(folder: Path, name: str, manifest: Manifest) -> bytes:
+    record = manifest.files.get(name)
+    if record is None:
+        raise _damaged(folder, f"its manifest does not list {name}")
+    body = (folder / name).read_bytes()
+    if len(body) != record.size_bytes or hashlib.sha256(body).hexdigest() != record.sha256:
+        raise _damaged(folder, f"{name} is not as it was written")
+    return body
+
+
+def _damaged(folder: Path, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"The checkpoint {folder.name} is damaged: {reason}.",
+        "Use another checkpoint of the run.",
+    )
+
+
+def find_checkpoint(checkpoints: Path, which: str, best_step: int | None) -> Path:
+    """The folder of the checkpoint `best`, `last` or of a step.
+
+    `best` is the last one where no validation chose a best.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    steps = list_steps(checkpoints)
+    if not steps:
+        raise CheckpointError(
+            f"{checkpoints.parent.name} has no checkpoint yet.",
+            "Let it train until its first checkpoint, or start it again.",
+        )
+    if which == "last" or (which == "best" and best_step is None):
+        return checkpoints / folder_name(steps[-1])
+    step = str(best_step) if which == "best" else which
+    if not step.isdigit() or int(step) not in steps:
+        what = f"best checkpoint (step {step})" if which == "best" else f"checkpoint {which!r}"
+        valid = ["best", "last", *map(str, steps)]
+        raise CheckpointError(
+            f"{checkpoints.parent.name} has no {what}.", hint_for(which, valid[1:])
+        )
+    return checkpoints / folder_name(int(step))
+
+
+def read_newest(checkpoints: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint, or None where there is none.
+
+    Damaged ones are renamed out of the way; what was set aside is said in the list.
+    """
+    set_aside: list[str] = []
+    for step in reversed(list_steps(checkpoints)):
+        folder = checkpoints / folder_name(step)
+        try:
+            return read_checkpoint(folder), set_aside
+        except CheckpointError as error:
+            folder.rename(_free_name(checkpoints / f"damaged-{folder.name}"))
+            set_aside.append(f"{error.message} It was set aside.")
+    return None, set_aside
+
+
+def _free_name(path: Path) -> Path:
+    candidate, number = path, 1
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate

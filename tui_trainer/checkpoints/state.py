@@ -1,0 +1,87 @@
+"""What a checkpoint holds beside the weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from torch import Tensor
+from torch.optim import Optimizer
+
+from tui_trainer.core.events import Best
+from tui_trainer.errors import CheckpointError
+
+
+class EpochTotals(msgspec.Struct, kw_only=True):
+    """Sums over the samples trained on so far in the current epoch."""
+
+    loss: float = 0.0
+    correct: float = 0.0
+    count: int = 0
+
+
+class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
+    """What must be the same for a resumed run to be the same run to the bit."""
+
+    data_sha256: str
+    torch: str
+    device: str
+    threads: int
+
+
+class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
+    """Where training stands after `step`. Random numbers need no state: they follow the step."""
+
+    step: int
+    steps_per_epoch: int
+    lr_scale: float
+    best: Best | None
+    totals: EpochTotals
+    fingerprint: Fingerprint
+
+
+class OptimizerState(msgspec.Struct, frozen=True, kw_only=True):
+    """An optimizer's state without its tensors, which go to a file of their own."""
+
+    groups: list[dict[str, Any]]
+    scalars: dict[str, Any]
+
+
+def pack_optimizer(optimizer: Optimizer) -> tuple[dict[str, Tensor], OptimizerState]:
+    """An optimizer's tensors by `INDEX.NAME`, and the rest of its state as plain values."""
+    content = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {}
+    scalars: dict[str, Any] = {}
+    for index, entries in content["state"].items():
+        for name, value in entries.items():
+            kind: dict[str, Any] = tensors if isinstance(value, Tensor) else scalars
+            kind[f"{index}.{name}"] = value
+    return tensors, OptimizerState(groups=content["param_groups"], scalars=scalars)
+
+
+def unpack_optimizer(
+    optimizer: Optimizer, tensors: dict[str, Tensor], packed: OptimizerState
+) -> None:
+    """Put a packed state into an optimizer made for the same model.
+
+    Raises:
+        CheckpointError: it was packed from an optimizer of another kind.
+    """
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in [*tensors.items(), *packed.scalars.items()]:
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    groups = [
+        {
+            name: tuple(value) if isinstance(value, list) and name != "params" else value
+            for name, value in group.items()
+        }
+        for group in packed.groups
+    ]
+    expected = [group.keys() for group in optimizer.state_dict()["param_groups"]]
+    if [group.keys() for group in groups] != expected:
+        raise CheckpointError(
+            "The checkpoint was saved with another optimizer.",
+            "Resume with the optimizer that the run was started with.",
+        )
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,70 @@
+"""`tuitrain export-onnx`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tui_trainer import paths
+from tui_trainer.cli.options import (
+    CheckpointOption,
+    DataDirOption,
+    JsonOption,
+    RunArgument,
+    RunsOption,
+)
+from tui_trainer.cli.output import print_json, print_line, say
+from tui_trainer.core.format import format_bytes
+from tui_trainer.paths import choose_data_dir, choose_runs_dir
+
+
+def export_onnx(
+    reference: RunArgument,
+    checkpoint: CheckpointOption = "best",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write (default: exports/model.onnx in the run's folder).",
+            show_default=False,
+            metavar="FILE",
+        ),
+    ] = None,
+    runs: RunsOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write an ONNX file that takes stored pixels, once onnxruntime agrees with the model."""
+    from tui_trainer.core.jobs import ExportJob
+    from tui_trainer.launch.spawn import run_job
+    from tui_trainer.store.config_sources import read_config
+    from tui_trainer.store.registry import Registry
+
+    folder = Registry(choose_runs_dir(runs)).find(reference)
+    target = output.absolute() if output else folder.path / paths.EXPORTS / "model.onnx"
+    value = run_job(
+        ExportJob(
+            run_path=str(folder.path),
+            data_dir=str(choose_data_dir(data_dir)),
+            config=read_config(folder.path),
+            checkpoint=checkpoint,
+            output=str(target),
+        ),
+        say,
+    )
+    if as_json:
+        print_json(value)
+        return
+    parity = value["parity"]
+    print_line(
+        f"{value['run']}  {value['checkpoint']}  ONNX opset {value['opset']}  "
+        f"{format_bytes(value['bytes'])}"
+    )
+    print_line(
+        f"agrees with the model on {parity['samples']} test samples: the same class on "
+        f"{parity['top1_agreement']:.2%}, outputs within {parity['max_abs_diff']:.1e}"
+    )
+    print_line(value["path"])

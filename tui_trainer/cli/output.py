@@ -1,0 +1,67 @@
+"""The one place that prints: results to standard output, talk to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from tui_trainer.core.text_safety import sanitize, sanitize_lines
+from tui_trainer.errors import TuitrainError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def result_console() -> Console:
+    """Where results go."""
+    from rich.console import Console
+
+    # A pipe has no width: what is read by a program or kept in a file is never cut.
+    width = None if sys.stdout.isatty() else 10_000
+    return Console(width=width, highlight=False, emoji=False, markup=False, soft_wrap=True)
+
+
+def talk_console() -> Console:
+    """Where everything else goes."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document, alone, on standard output."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def say(text: str) -> None:
+    """A line for the person, on standard error."""
+    sys.stderr.write(sanitize(text) + "\n")
+    sys.stderr.flush()
+
+
+def print_line(text: str) -> None:
+    """A line of result, on standard output."""
+    sys.stdout.write(sanitize(text) + "\n")
+
+
+def print_error(error: TuitrainError, *, as_json: bool, debug: bool) -> None:
+    """What is wrong and what to do; with `debug` also where it happened."""
+    if debug:
+        sys.stderr.write(sanitize_lines("".join(traceback.format_exception(error))) + "\n")
+    if as_json:
+        print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        return
+    first, *more = error.message.split("\n")
+    lines = [paint("error: ", "1;31") + sanitize(first), *map(sanitize, more)]
+    if error.hint:
+        lines.append(sanitize(error.hint))
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def paint(text: str, code: str) -> str:
+    """Text in a colour, where standard error is a terminal that wants it."""
+    wants = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    return f"\x1b[{code}m{text}\x1b[0m" if wants else text

@@ -1,0 +1,291 @@
+"""`tuitrain runs …`: the registry, and steering a run from any terminal."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tui_trainer.cli.options import JsonOption, RunArgument, RunsOption
+from tui_trainer.cli.output import print_json, print_line, result_console, say
+from tui_trainer.core.format import (
+    format_age,
+    format_count,
+    format_duration,
+    format_metric,
+    format_rate,
+    format_utc,
+)
+from tui_trainer.core.run_record import RunRecord, describe
+from tui_trainer.core.text_safety import sanitize
+from tui_trainer.errors import RunStateError, UsageError
+from tui_trainer.paths import choose_runs_dir
+from tui_trainer.store.registry import Registry
+
+if TYPE_CHECKING:
+    from tui_trainer.store.control import RequestName
+    from tui_trainer.store.run_folder import RunFolder
+
+runs_app = typer.Typer(
+    help="The runs: list, show, read logs, stop, pause, continue, checkpoint, set.",
+    no_args_is_help=True,
+)
+
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has happened.")]
+
+
+@runs_app.command("list")
+def list_runs(
+    everything: Annotated[bool, typer.Option("--all", help="Archived runs too.")] = False,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs, newest last."""
+    records = Registry(choose_runs_dir(runs)).records(archived=everything)
+    if as_json:
+        print_json([describe(record) for record in records])
+        return
+    if not records:
+        say("no runs yet; start one with: tuitrain train digits")
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("run", "name", "state", "dataset", "model"):
+        table.add_column(title, no_wrap=True)
+    for title in ("epoch", "best", "test", "loss", "trained", "age"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for record in records:
+        table.add_row(*map(sanitize, _row(record)))
+    result_console().print(table)
+
+
+def _row(record: RunRecord) -> list[str]:
+    snapshot = record.snapshot
+    last = snapshot.last
+    best = snapshot.best
+    age = "–" if snapshot.started_t is None else format_age(time.time() - snapshot.started_t)
+    return [
+        record.run,
+        record.annotations.name or "–",
+        record.state.value,
+        snapshot.dataset or "–",
+        snapshot.model or "–",
+        f"{snapshot.epoch}/{snapshot.epochs}",
+        format_metric(best.value if best else None),
+        format_metric(last.get("test", {}).get("accuracy")),
+        format_metric(snapshot.loss),
+        format_duration(snapshot.elapsed_s),
+        age,
+    ]
+
+
+@runs_app.command()
+def show(reference: RunArgument, runs: RunsOption = None, as_json: JsonOption = False) -> None:
+    """Show all that is known of a run."""
+    _, record = Registry(choose_runs_dir(runs)).read(reference)
+    if as_json:
+        print_json(describe(record))
+        return
+    for key, value in _facts(record):
+        print_line(f"{key:<12} {value}")
+
+
+def _facts(record: RunRecord) -> list[tuple[str, str]]:
+    snapshot = record.snapshot
+    best = snapshot.best
+    started = "–" if snapshot.started_t is None else format_utc(snapshot.started_t)
+    facts = [
+        ("run", record.run),
+        ("name", record.annotations.name or "–"),
+        ("state", record.state.value),
+        ("dataset", snapshot.dataset or "–"),
+        ("model", f"{snapshot.model or '–'}, {format_count(snapshot.parameters)} parameters"),
+        ("device", f"{snapshot.device or '–'} {snapshot.device_name}".strip()),
+        ("epoch", f"{snapshot.epoch} of {snapshot.epochs}"),
+        ("step", f"{format_count(snapshot.step)} of {format_count(snapshot.steps)}"),
+        ("loss", format_metric(snapshot.loss)),
+        ("speed", f"{format_rate(snapshot.samples_per_s)} samples/s"),
+        ("best", f"{format_metric(best.value)} at step {best.step}" if best else "–"),
+    ]
+    for split, metrics in snapshot.last.items():
+        words = ", ".join(f"{name} {format_metric(value)}" for name, value in metrics.items())
+        facts.append((split, words))
+    step = snapshot.checkpoint_step
+    facts += [
+        ("checkpoint", f"step {format_count(step)}" if step is not None else "–"),
+        ("started", started),
+        ("trained", f"{format_duration(snapshot.elapsed_s)} in {snapshot.sessions} session(s)"),
+        ("path", record.path),
+    ]
+    facts += [("choice", choice) for choice in snapshot.choices]
+    if snapshot.error is not None:
+        facts += [("error", snapshot.error.message), ("", snapshot.error.hint)]
+    if record.damaged or record.missing:
+        facts.append(("log", f"{record.damaged} damaged lines, {record.missing} missing events"))
+    if record.newer_version:
+        facts.append(("log", "written by a newer tuitrain: read only"))
+    return facts
+
+
+@runs_app.command()
+def logs(
+    reference: RunArgument,
+    events: Annotated[
+        bool, typer.Option("--events", help="The event log instead of what the worker printed.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on as it grows; Ctrl-C detaches.")
+    ] = False,
+    runs: RunsOption = None,
+) -> None:
+    """Print what a run's worker printed, or its events."""
+    from tui_trainer.cli.logs import tail_events, tail_worker_log
+    from tui_trainer.store.run_folder import read_run
+
+    folder = Registry(choose_runs_dir(runs)).find(reference)
+    tail = tail_events(folder) if events else tail_worker_log(folder)
+    try:
+        while True:
+            live = follow and read_run(folder).state.is_live
+            for line in next(tail):
+                print_line(line)
+            if not live:
+                return
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        return
+
+
+@runs_app.command()
+def stop(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop a run with a checkpoint; it can be resumed."""
+    _steer(runs, reference, "stop", wait=wait, as_json=as_json)
+
+
+@runs_app.command()
+def pause(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pause a run; its memory stays taken."""
+    _steer(runs, reference, "pause", wait=wait, as_json=as_json)
+
+
+@runs_app.command("continue")
+def continue_run(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a paused run go on."""
+    _steer(runs, reference, "continue", wait=wait, as_json=as_json)
+
+
+@runs_app.command()
+def checkpoint(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Save a checkpoint now."""
+    _steer(runs, reference, "checkpoint", wait=wait, as_json=as_json)
+
+
+@runs_app.command("set")
+def set_value(
+    reference: RunArgument,
+    assignment: Annotated[str, typer.Argument(help="lr=X", metavar="lr=X")],
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the learning rate of a running run; its schedule goes on from there, scaled."""
+    from tui_trainer.core.config.fields import check_value
+
+    key, equals, value = assignment.partition("=")
+    if key != "lr" or not equals:
+        raise UsageError(
+            f"{assignment!r} cannot be set on a running run.", "Write it as lr=X, a number above 0."
+        )
+    check_value("optimizer.lr", value, "lr")
+    arguments: dict[str, float | str] = {"lr": float(value)}
+    _steer(runs, reference, "set", arguments, wait=wait, as_json=as_json)
+
+
+def _steer(
+    runs: Path | None,
+    reference: str,
+    request: RequestName,
+    arguments: dict[str, float | str] | None = None,
+    *,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Ask a running run for something, wait for its answer, and print it."""
+    from tui_trainer.cli.follow import Follower
+    from tui_trainer.store.control import submit
+    from tui_trainer.store.lease import look
+    from tui_trainer.store.run_folder import read_run
+
+    folder = Registry(choose_runs_dir(runs)).find(reference)
+    session = look(folder.path).session
+    state = read_run(folder).state
+    if not state.is_live or not session:
+        raise RunStateError(
+            f"{folder.run} is {state.value}: there is nothing to {request}.",
+            "See the runs and their states with: tuitrain runs list.",
+        )
+    follower = Follower(folder)
+    asked = submit(folder.path, session, request, arguments)
+    answer: dict[str, Any] = {"run": folder.run, "request": request, "id": asked.id}
+    if wait:
+        answer |= _await_answer(follower, folder, asked.id, request)
+    if as_json:
+        print_json(answer)
+    else:
+        at = f" at step {format_count(answer['step'])}" if "step" in answer else ""
+        print_line(f"{folder.run}: {request}{at}{'' if wait else ' asked for'}")
+
+
+def _await_answer(
+    follower: Any, folder: RunFolder, request_id: str, request: str
+) -> dict[str, Any]:
+    """What the worker answered, once it did; a stop is answered when the run has ended.
+
+    Raises:
+        RunStateError: it refused, or ended before it answered.
+    """
+    from tui_trainer.core.events import ControlApplied, ControlRefused
+
+    found: dict[str, Any] = {}
+    for events, record in follower.until(lambda record: not record.state.is_live):
+        for event in events:
+            if isinstance(event, ControlRefused) and event.id == request_id:
+                raise RunStateError(
+                    f"{folder.run} refused to {request}: {event.reason}.",
+                    f"See its state with: tuitrain runs show {folder.run}.",
+                )
+            if isinstance(event, ControlApplied) and event.id == request_id:
+                found = {"step": event.step, "state": record.state.value}
+        if found and request != "stop":
+            return found
+        if not record.state.is_live:
+            found["state"] = record.state.value
+    if "step" not in found:
+        raise RunStateError(
+            f"{folder.run} ended before it could {request}.",
+            f"See how with: tuitrain runs show {folder.run}.",
+        )
+    return found

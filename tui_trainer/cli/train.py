@@ -1,0 +1,279 @@
+"""`tuitrain train`, `resume` and `attach`."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from tui_trainer.cli.options import (
+    SETTING_OPTIONS,
+    DashboardOption,
+    DataDirOption,
+    DetachOption,
+    JsonOption,
+    RunArgument,
+    RunsOption,
+    setting_option,
+)
+from tui_trainer.cli.output import print_json, print_line, say
+from tui_trainer.core.config import RunConfig
+from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
+from tui_trainer.errors import RunStateError, UsageError
+from tui_trainer.paths import choose_data_dir, choose_runs_dir
+
+
+def train(
+    dataset: Annotated[
+        str | None, typer.Argument(help="The dataset (default: digits).", show_default=False)
+    ] = None,
+    model: Annotated[str | None, setting_option("model", "NAME")] = None,
+    epochs: Annotated[str | None, setting_option("epochs", "N")] = None,
+    batch_size: Annotated[str | None, setting_option("batch_size", "N")] = None,
+    lr: Annotated[str | None, setting_option("lr", "X")] = None,
+    momentum: Annotated[str | None, setting_option("momentum", "X")] = None,
+    optimizer: Annotated[str | None, setting_option("optimizer", "NAME")] = None,
+    weight_decay: Annotated[str | None, setting_option("weight_decay", "X")] = None,
+    seed: Annotated[str | None, setting_option("seed", "N")] = None,
+    device: Annotated[str | None, setting_option("device", "NAME")] = None,
+    threads: Annotated[str | None, setting_option("threads", "N")] = None,
+    validation: Annotated[str | None, setting_option("validation", "SHARE")] = None,
+    preset: Annotated[
+        str, typer.Option("--preset", help="Recipe of the dataset and the model.", metavar="NAME")
+    ] = DEFAULT_PRESET,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="TOML file of settings.", metavar="FILE", show_default=False),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting; may be repeated.", metavar="PART.FIELD=VALUE"),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", help="A name for the run.", metavar="NAME", show_default=False)
+    ] = "",
+    dashboard: DashboardOption = False,
+    detach: DetachOption = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the configuration and stop.")
+    ] = False,
+    no_capture: Annotated[
+        bool, typer.Option("--no-capture", help="Keep no git commit and diff with the run.")
+    ] = False,
+    runs: RunsOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a model on a dataset, in a process of its own, and show it live."""
+    given = locals()
+    flags = {option: given[option] for option in SETTING_OPTIONS}
+    resolved = resolve(_gather(dataset, flags, config, set_ or []), preset=preset)
+    _check_fit(resolved.config)
+    if name:
+        from tui_trainer.core.run_name import check_name
+
+        check_name(name)
+    if dry_run:
+        _print_plan(resolved, choose_data_dir(data_dir), as_json=as_json)
+        return
+    if detach and dashboard:
+        raise UsageError("--detach and --dashboard exclude each other.", "Give one of them.")
+    from tui_trainer.cli.training import Manner, begin, ensure_prepared
+    from tui_trainer.core.jobs import TrainJob
+
+    folder_of_data = choose_data_dir(data_dir)
+    registry_dir = choose_runs_dir(runs)
+    ensure_prepared(folder_of_data, resolved.config.data.dataset)
+    folder = _create_run(registry_dir, resolved, name, with_code=not no_capture)
+    job = TrainJob(
+        run_path=str(folder.path),
+        data_dir=str(folder_of_data),
+        config=resolved.config,
+        session=uuid.uuid4().hex,
+    )
+    begin(folder, job, Manner(detach=detach, dashboard=dashboard, as_json=as_json))
+
+
+def _gather(
+    dataset: str | None, flags: dict[str, str | None], config: Path | None, assignments: list[str]
+) -> list[Setting]:
+    """Settings from every source, weakest first."""
+    from tui_trainer.store.config_sources import (
+        environment_settings,
+        parse_assignment,
+        project_settings,
+        read_settings,
+    )
+
+    settings = project_settings(Path.cwd())
+    settings += environment_settings()
+    settings += read_settings(config) if config is not None else []
+    settings += [parse_assignment(text) for text in assignments]
+    for option, value in flags.items():
+        if value is not None:
+            origin = f"--{option.replace('_', '-')}"
+            settings.append(Setting(SETTING_OPTIONS[option], value, origin, from_text=True))
+    if dataset is not None:
+        settings.append(Setting("data.dataset", dataset, "DATASET", from_text=True))
+    return settings
+
+
+def _check_fit(config: RunConfig) -> None:
+    from tui_trainer.core.catalog import DATASETS, MODELS, misfit
+    from tui_trainer.errors import ModelError
+
+    reason = misfit(MODELS[config.model.name], DATASETS[config.data.dataset])
+    if reason is not None:
+        raise ModelError(
+            f"The model does not fit {config.data.dataset}: {reason}.",
+            "Choose another with --model, or leave it out for the default.",
+        )
+
+
+def _create_run(registry_dir: Path, resolved: Resolved, name: str, *, with_code: bool) -> Any:
+    import sys
+
+    from tui_trainer.store.config_sources import encode_config
+    from tui_trainer.store.environment import capture_environment
+    from tui_trainer.store.registry import Registry
+
+    environment = capture_environment(["tuitrain", *sys.argv[1:]], with_code=with_code)
+    return Registry(registry_dir).create(environment, encode_config(resolved.config), name)
+
+
+def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
+    from tui_trainer.core.catalog import DATASETS
+    from tui_trainer.store.datasets import is_prepared
+
+    config = resolved.config
+    entry = DATASETS[config.data.dataset]
+    held_out = round(entry.train_count * config.data.validation)
+    steps = -(-(entry.train_count - held_out) // config.data.batch_size) * config.training.epochs
+    values = msgspec.to_builtins(config)
+    if as_json:
+        print_json(
+            {
+                "preset": resolved.preset,
+                "config": values,
+                "origins": resolved.origins,
+                "dataset_prepared": is_prepared(data_dir, entry.name),
+                "train_count": entry.train_count - held_out,
+                "validation_count": held_out,
+                "test_count": entry.test_count,
+                "steps": steps,
+            }
+        )
+        return
+    for key, origin in resolved.origins.items():
+        part, field = key.split(".", 1)
+        value = msgspec.json.encode(values[part][field]).decode()
+        print_line(f"{key:<26} {value:<14} {origin}")
+    say(
+        f"{entry.train_count - held_out} samples to train on, {held_out} for validation, "
+        f"{entry.test_count} for the test; about {steps} steps; nothing was started"
+    )
+
+
+def resume(
+    reference: RunArgument,
+    epochs: Annotated[
+        str | None,
+        typer.Option("--epochs", help="New total of epochs.", metavar="N", show_default=False),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Resume even where locks do not work.")
+    ] = False,
+    dashboard: DashboardOption = False,
+    detach: DetachOption = False,
+    runs: RunsOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a run from its last checkpoint."""
+    from tui_trainer.cli.training import Manner, begin, ensure_prepared
+    from tui_trainer.core.config.fields import check_value
+    from tui_trainer.core.jobs import TrainJob
+    from tui_trainer.core.run_state import RunState
+    from tui_trainer.store.registry import Registry
+
+    if epochs is not None:
+        check_value("training.epochs", epochs, "--epochs")
+    folder, record = Registry(choose_runs_dir(runs)).read(reference)
+    if record.state is RunState.UNKNOWN and not force:
+        raise RunStateError(
+            f"It cannot be known whether {folder.run} is being trained: locks do not work there.",
+            "Make sure that it is not, then repeat with --force.",
+        )
+    if record.state.is_live:
+        raise RunStateError(
+            f"{folder.run} is {record.state.value} (process {record.pid}).",
+            f"Watch it with: tuitrain attach {folder.run}.",
+        )
+    if record.newer_version:
+        raise RunStateError(
+            f"{folder.run} was written by a newer tuitrain.", "Update tuitrain, then resume."
+        )
+    config = _config_to_resume(folder.path, record.snapshot, epochs)
+    if record.state is RunState.FINISHED and config.training.epochs <= record.snapshot.epochs:
+        raise RunStateError(
+            f"{folder.run} has trained all its {record.snapshot.epochs} epochs.",
+            f"Give a larger total: tuitrain resume {folder.run} --epochs "
+            f"{2 * record.snapshot.epochs}.",
+        )
+    folder_of_data = choose_data_dir(data_dir)
+    ensure_prepared(folder_of_data, config.data.dataset)
+    if config.training.epochs != record.snapshot.epochs and config.schedule.name != "constant":
+        say(
+            f"the {config.schedule.name} schedule is now spread over "
+            f"{config.training.epochs} epochs: the learning rate jumps to where it stands there"
+        )
+    job = TrainJob(
+        run_path=str(folder.path),
+        data_dir=str(folder_of_data),
+        config=config,
+        session=uuid.uuid4().hex,
+        resume=True,
+        force=force,
+    )
+    begin(folder, job, Manner(detach=detach, dashboard=dashboard, as_json=as_json))
+
+
+def _config_to_resume(run: Path, snapshot: Any, epochs: str | None) -> RunConfig:
+    """The run's configuration, with the threads and the total of its last session."""
+    from tui_trainer.store.config_sources import read_config
+
+    config = read_config(run)
+    total = int(epochs) if epochs is not None else snapshot.epochs or config.training.epochs
+    threads = snapshot.threads or config.hardware.threads
+    return msgspec.structs.replace(
+        config,
+        training=msgspec.structs.replace(config.training, epochs=total),
+        hardware=msgspec.structs.replace(config.hardware, threads=threads),
+    )
+
+
+def attach(reference: RunArgument, runs: RunsOption = None) -> None:
+    """Show the progress of a run started elsewhere; Ctrl-C only detaches."""
+    from tui_trainer.cli.follow import follow
+    from tui_trainer.cli.live import make_display
+    from tui_trainer.cli.training import print_ending
+    from tui_trainer.core.run_state import RunState
+    from tui_trainer.errors import ExitStatus
+    from tui_trainer.store.registry import Registry
+
+    folder, record = Registry(choose_runs_dir(runs)).read(reference)
+    if record.state.is_live:
+        try:
+            record = follow(folder, make_display(), lambda record: not record.state.is_live)
+        except KeyboardInterrupt:
+            say(f"detached; {folder.run} goes on")
+            return
+    print_ending(record)
+    if record.state in (RunState.FAILED, RunState.INTERRUPTED):
+        error = record.snapshot.error
+        if error is not None:
+            say(f"{error.message} {error.hint}")
+        raise typer.Exit(int(ExitStatus.FAILED))

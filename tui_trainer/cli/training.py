@@ -1,0 +1,191 @@
+"""What `train` and `resume` share: starting a worker and staying with it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from tui_trainer.cli.follow import Follower, follow
+from tui_trainer.cli.live import make_display
+from tui_trainer.cli.output import print_json, print_line, say
+from tui_trainer.core.format import format_count, format_duration, format_metric
+from tui_trainer.core.jobs import TrainJob
+from tui_trainer.core.run_record import RunRecord, describe
+from tui_trainer.core.run_state import RunState
+from tui_trainer.errors import ExitStatus, TuitrainError, WorkerError
+from tui_trainer.launch.spawn import WorkerProcess, start_training
+from tui_trainer.store.run_folder import RunFolder, read_run
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How the person wants to stay with the run."""
+
+    detach: bool
+    dashboard: bool
+    as_json: bool
+
+
+def begin(folder: RunFolder, job: TrainJob, manner: Manner) -> None:
+    """Start the worker, then detach, open the dashboard, or follow to the end.
+
+    Raises:
+        TuitrainError: the run could not be started, or failed.
+        typer.Exit: with the run's exit status, where it is not 0.
+    """
+    worker = start_training(folder.path, job)
+    if manner.detach or manner.dashboard:
+        record = _await_start(folder, worker, job.session)
+        if manner.dashboard:
+            _open_dashboard(folder)
+        elif manner.as_json:
+            print_json(describe(record))
+        else:
+            print_line(folder.run)
+        return
+    with _passing_on_signals(worker) as received:
+        record = follow(folder, make_display(), lambda _: not worker.is_alive)
+        status = _settle(folder, worker, received)
+    record = read_run(folder)
+    if manner.as_json:
+        print_json(describe(record))
+    else:
+        print_ending(record)
+    if status:
+        raise typer.Exit(int(status))
+
+
+def _await_start(folder: RunFolder, worker: WorkerProcess, session: str) -> RunRecord:
+    """The record once the worker has begun to train.
+
+    Raises:
+        TuitrainError: it ended before that.
+    """
+    follower = Follower(folder)
+    for _, record in follower.until(lambda _: not worker.is_alive):
+        if record.snapshot.session == session:
+            return record
+    _, record = follower.poll()
+    if record.snapshot.session != session:
+        _unwrap(folder, worker)
+    return record
+
+
+def _open_dashboard(folder: RunFolder) -> None:
+    import sys
+
+    from tui_trainer.cli.dashboard import open_dashboard
+
+    open_dashboard(folder.path.parent, [folder.run], on_terminal=sys.stdout.isatty())
+    record = read_run(folder)
+    if record.state.is_live:
+        say(f"{folder.run} goes on; come back with: tuitrain attach {folder.run}")
+    else:
+        print_ending(record)
+
+
+@contextmanager
+def _passing_on_signals(worker: WorkerProcess) -> Iterator[list[int]]:
+    """Pass the first SIGINT or SIGTERM to the worker; at the second, end it.
+
+    The signals received come back. A hang-up ends this process only: the run goes on.
+    """
+    received: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        if len(received) > 1:
+            worker.kill()
+            return
+        worker.signal(signal.Signals(number))
+        say("stopping with a checkpoint; once more ends the run at once")
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _settle(folder: RunFolder, worker: WorkerProcess, received: list[int]) -> int:
+    """The exit status of a worker that has ended.
+
+    Raises:
+        TuitrainError: the run failed, or the worker died unasked.
+    """
+    if len(received) > 1:
+        say(f"ended at once; go on from the last checkpoint with: tuitrain resume {folder.run}")
+        by_int = received[-1] == signal.SIGINT
+        return ExitStatus.INTERRUPTED if by_int else ExitStatus.TERMINATED
+    return _unwrap(folder, worker)
+
+
+def _unwrap(folder: RunFolder, worker: WorkerProcess) -> int:
+    try:
+        result = worker.wait()
+        result.unwrap()
+        return result.exit_status
+    except WorkerError as error:
+        record = read_run(folder)
+        if record.state is RunState.INTERRUPTED:
+            hint = f"Go on from the last checkpoint with: tuitrain resume {folder.run}."
+        else:
+            hint = f"See what it printed with: tuitrain runs logs {folder.run}."
+        raise WorkerError(f"{folder.run}: {error.message}", hint) from error
+    except TuitrainError as error:
+        error.message = f"{folder.run} failed: {error.message}"
+        raise
+
+
+def print_ending(record: RunRecord) -> None:
+    """How a run ended, and what can be done next."""
+    snapshot = record.snapshot
+    parts = [f"{record.title} {record.state.value}"]
+    test = snapshot.last.get("test")
+    if test is not None:
+        parts.append(f"test accuracy {format_metric(test.get('accuracy'))}")
+        parts.append(f"loss {format_metric(test.get('loss'))}")
+    if snapshot.best is not None:
+        step = format_count(snapshot.best.step)
+        parts.append(
+            f"best validation accuracy {format_metric(snapshot.best.value)} at step {step}"
+        )
+    parts.append(f"{snapshot.epoch} of {snapshot.epochs} epochs")
+    parts.append(f"trained {format_duration(snapshot.elapsed_s)}")
+    print_line("  ".join(parts))
+    print_line(record.path)
+    say(f"next: {next_step(record)}")
+
+
+def next_step(record: RunRecord) -> str:
+    """The commands that make sense for a run in its state."""
+    run = record.run
+    if record.state is RunState.FINISHED:
+        return f"tuitrain eval {run}   tuitrain export-onnx {run}   tuitrain dashboard {run}"
+    if record.state.is_live:
+        return f"tuitrain attach {run}   tuitrain runs stop {run}"
+    return f"tuitrain resume {run}   tuitrain runs logs {run}"
+
+
+def ensure_prepared(data_dir: Path, dataset: str) -> None:
+    """Prepare the dataset of a run where it is not here yet.
+
+    Raises:
+        DatasetError: it cannot be had.
+    """
+    from tui_trainer.store.datasets import is_prepared, read_spec
+
+    if is_prepared(data_dir, dataset):
+        read_spec(data_dir, dataset)
+        return
+    from tui_trainer.cli.data import prepare
+
+    value = prepare(data_dir, dataset)
+    say(f"prepared {dataset} in {value['path']}")

@@ -1,0 +1,186 @@
+"""Axes of a chart: calm bounds, round ticks, labels of one width."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tui_trainer.core.format import format_count
+
+YKind = Literal["number", "fraction", "bytes"]
+XKind = Literal["step", "time"]
+
+_MANTISSAS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+_DURATIONS = (
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400,
+)  # fmt: skip
+_UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A scale from `low` to `high` and the ticks on it, with their labels."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    labels: tuple[str, ...]
+    is_log: bool = False
+
+    def position(self, value: float) -> float:
+        """Where `value` lies: 0 at `low`, 1 at `high`; may lie outside."""
+        low, high = self.low, self.high
+        if self.is_log:
+            value, low, high = math.log10(max(value, 1e-300)), math.log10(low), math.log10(high)
+        return (value - low) / (high - low)
+
+
+def nice_step(span: float, count: int) -> float:
+    """The smallest of 1, 2, 2.5, 5 × 10^k that cuts `span` into at most `count` parts."""
+    rough = span / max(1, count)
+    if not (rough > 0 and math.isfinite(rough)):
+        return 1.0
+    magnitude = 10.0 ** math.floor(math.log10(rough))
+    for mantissa in (1.0, 2.0, 2.5, 5.0):
+        if mantissa * magnitude >= rough * (1 - 1e-9):
+            return float(mantissa * magnitude)
+    return float(10 * magnitude)
+
+
+def calm_end(value: float) -> float:
+    """A round number at or a little above `value`.
+
+    An axis that ends there stands still while its data grow by up to a third, so drawn points
+    stay where they are.
+    """
+    if not (value > 0 and math.isfinite(value)):
+        return 1.0
+    magnitude = 10.0 ** math.floor(math.log10(value))
+    for mantissa in _MANTISSAS:
+        if mantissa * magnitude >= value * (1 - 1e-12):
+            return float(mantissa * magnitude)
+    return float(10 * magnitude)
+
+
+def make_y_axis(
+    low: float, high: float, rows: int, *, kind: YKind = "number", log: bool = False
+) -> Axis:
+    """A y axis around the data's `low` and `high`, for a plot of `rows` lines."""
+    if log and low > 0:
+        return _log_axis(low, high, rows)
+    if kind == "bytes":
+        return _bytes_axis(low, high, rows)
+    if kind == "fraction":
+        low, high = max(low, 0.0), min(high, 1.0)
+    if not high > low:
+        pad = abs(high) * 0.05 or 0.5
+        low, high = low - pad, high + pad
+        if kind == "fraction":
+            low, high = max(low, 0.0), min(high, 1.0)
+    step = nice_step(high - low, max(2, rows // 3))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(index * step for index in range(first, last + 1))
+    return Axis(ticks[0], ticks[-1], ticks, _number_labels(ticks, step))
+
+
+def _log_axis(low: float, high: float, rows: int) -> Axis:
+    bottom, top = _log_floor(low), _log_ceiling(high)
+    if top <= bottom:
+        top = bottom * 10
+    first, last = math.floor(math.log10(bottom) + 1e-9), math.ceil(math.log10(top) - 1e-9)
+    decades = last - first
+    every = max(1, math.ceil(decades / max(1, rows // 2)))
+    mantissas = (1.0, 2.0, 5.0) if decades * 3 <= max(3, rows) else (1.0,)
+    ticks = [
+        mantissa * 10.0**exponent
+        for exponent in range(first, last + 1, every)
+        for mantissa in mantissas
+    ]
+    inside = tuple(tick for tick in ticks if bottom * 0.999 <= tick <= top * 1.001)
+    return Axis(bottom, top, inside, tuple(map(_log_label, inside)), is_log=True)
+
+
+def _log_floor(value: float) -> float:
+    value = max(value, 1e-300)
+    magnitude = 10.0 ** math.floor(math.log10(value))
+    return max(m * magnitude for m in (1.0, 2.0, 5.0) if m * magnitude <= value * (1 + 1e-9))
+
+
+def _log_ceiling(value: float) -> float:
+    value = max(value, 1e-300)
+    magnitude = 10.0 ** math.floor(math.log10(value))
+    mantissas = (1.0, 2.0, 5.0, 10.0)
+    return min(m * magnitude for m in mantissas if m * magnitude >= value * (1 - 1e-9))
+
+
+def _log_label(value: float) -> str:
+    if 1e-3 * 0.999 <= value < 1e5:
+        return f"{value:.4g}".removeprefix("0") if value < 0.01 else f"{value:.4g}"
+    return _short_exponent(f"{value:.0e}")
+
+
+def _bytes_axis(low: float, high: float, rows: int) -> Axis:
+    size, suffix = next((unit for unit in _UNITS if high >= unit[0]), (1, "B"))
+    step = nice_step(max(high - low, size * 1e-2) / size, max(2, rows // 3))
+    first, last = math.floor(low / size / step + 1e-9), math.ceil(high / size / step - 1e-9)
+    ticks = tuple(index * step for index in range(first, max(last, first + 1) + 1))
+    numbers = zip(ticks, _number_labels(ticks, step), strict=True)
+    labels = tuple(label + suffix if tick else "0" for tick, label in numbers)
+    scaled = tuple(tick * size for tick in ticks)
+    return Axis(scaled[0], scaled[-1], scaled, labels)
+
+
+def _number_labels(ticks: tuple[float, ...], step: float) -> tuple[str, ...]:
+    """Labels with the same number of decimals, short enough for the label column."""
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
+        decimals += 1  # steps of 2.5
+    largest = max(abs(ticks[0]), abs(ticks[-1]))
+    if decimals <= 5 and largest < 1e5:
+        return tuple(f"{tick:.{decimals}f}" for tick in ticks)
+    for digits in range(4):
+        labels = tuple(_short_exponent(f"{tick:.{digits}e}") if tick else "0" for tick in ticks)
+        if len(set(labels)) == len(labels):
+            return labels
+    return labels
+
+
+def _short_exponent(text: str) -> str:
+    mantissa, exponent = text.split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def make_x_axis(low: float, high: float, columns: int, *, kind: XKind = "step") -> Axis:
+    """An x axis with as many ticks as fit `columns` with room between their labels."""
+    high = high if high > low else low + 1.0
+    label: Callable[[float], str]
+    if kind == "step":
+        width = len(format_count(round(high))) + 5
+        step = max(1.0, nice_step(high - low, max(1, columns // width)))
+        step = math.ceil(step)
+        label = _step_label
+    else:
+        step = _time_step(high - low, max(1, columns // 13))
+        label = _time_label
+    first = math.ceil(low / step - 1e-9)
+    ticks = tuple(index * step for index in range(first, math.floor(high / step + 1e-9) + 1))
+    return Axis(low, high, ticks, tuple(map(label, ticks)))
+
+
+def _step_label(value: float) -> str:
+    return format_count(round(value))
+
+
+def _time_step(span: float, count: int) -> float:
+    for step in _DURATIONS:
+        if span / step <= count:
+            return float(step)
+    return float(_DURATIONS[-1] * math.ceil(span / count / _DURATIONS[-1]))
+
+
+def _time_label(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, secs = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"

@@ -1,0 +1,76 @@
+"""Exponential moving averages with their start-up bias removed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tui_trainer.core.series import FloatArray
+
+LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
+"""The weights a person can step through; 0 is no smoothing."""
+_NEGLIGIBLE = 1e-18
+_CHUNK = 1 << 14  # fits the cache: several times faster than one pass over a long curve
+
+
+def smooth(values: FloatArray, weight: float) -> FloatArray:
+    """The average of each value and its past, each older one counting `weight` times less.
+
+    The start is not pulled to zero (the bias is divided out). Values that are not finite are
+    left out and stay as they are, so a gap stays a gap.
+    """
+    return Smoother(weight).update(values, 0)
+
+
+class Smoother:
+    """Smooths a curve that grows, looking at each of its points once."""
+
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+        self._generation = 0
+        self._size = 0
+        self._count = 0
+        self._sum = 0.0
+        self._smoothed: FloatArray = np.empty(0)
+
+    def update(self, values: FloatArray, generation: int) -> FloatArray:
+        """All of `values` smoothed; those of the last call again if `generation` is the same."""
+        if generation != self._generation or len(values) < self._size:
+            self._reset(generation)
+        if self.weight <= 0:
+            return values
+        fresh = values[self._size :]
+        if len(fresh):
+            self._reserve(len(values))
+            for start in range(0, len(fresh), _CHUNK):
+                chunk = self._continue(fresh[start : start + _CHUNK])
+                self._smoothed[self._size : self._size + len(chunk)] = chunk
+                self._size += len(chunk)
+        return self._smoothed[: self._size]
+
+    def _continue(self, fresh: FloatArray) -> FloatArray:
+        finite = np.isfinite(fresh)
+        kept = fresh[finite]
+        if not len(kept):
+            return fresh
+        sums = np.concatenate(([self._sum], (1 - self.weight) * kept))
+        # Prefix sums with decay by doubling: after pass k each entry has seen 2^k of its past.
+        reach, decay = 1, self.weight
+        while reach < len(sums) and decay > _NEGLIGIBLE:
+            sums[reach:] += decay * sums[:-reach]
+            reach, decay = 2 * reach, decay * decay
+        counts = self._count + np.arange(1, len(kept) + 1)
+        smoothed = fresh.copy()
+        smoothed[finite] = sums[1:] / (1 - self.weight**counts)
+        self._sum, self._count = float(sums[-1]), self._count + len(kept)
+        return smoothed
+
+    def _reserve(self, size: int) -> None:
+        if size > len(self._smoothed):
+            grown = np.empty(max(size, 2 * len(self._smoothed)))
+            grown[: self._size] = self._smoothed[: self._size]
+            self._smoothed = grown
+
+    def _reset(self, generation: int) -> None:
+        self._generation = generation
+        self._size, self._count, self._sum = 0, 0, 0.0
+        self._smoothed = np.empty(0)

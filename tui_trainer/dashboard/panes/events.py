@@ -1,0 +1,51 @@
+"""The pane that says what happened, newest at the bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tui_trainer.core.chart import Row, Span
+from tui_trainer.core.happenings import Happening
+from tui_trainer.dashboard.panes.header import clock_time
+from tui_trainer.dashboard.rows import clip_text, field, justify, pad_text, wrap_text
+
+_TIME_CELLS = 10
+_KIND_CELLS = 12
+_GLYPHS = {"info": "  ", "good": "  ", "warning": "! ", "error": "✗ "}
+_ROLES = {"info": "text", "good": "good", "warning": "warning", "error": "error"}
+_LINES = {"info": 2, "good": 2, "warning": 3, "error": 6}
+
+
+def event_rows(happenings: Sequence[Happening], width: int, height: int) -> tuple[Row, ...]:
+    """The heading and the newest happenings that fit under it."""
+    heading = justify([field(("events", "strong"))], [], width)
+    lines: list[Row] = []
+    for happening in reversed(happenings):
+        block = _block(happening, width)
+        if len(lines) + len(block) > height - 1:
+            lines = lines or block[: max(0, height - 1)]
+            break
+        lines = [*block, *lines]
+    if not lines:
+        lines = [(Span(" nothing yet", "faint"),)]
+    return (heading, *lines)
+
+
+def _block(happening: Happening, width: int) -> list[Row]:
+    indent = 1 + _TIME_CELLS
+    glyph, role = _GLYPHS[happening.level], _ROLES[happening.level]
+    kind = pad_text(happening.kind, _KIND_CELLS - 1) + " "
+    start: list[Span] = [Span(f" {clock_time(happening.t)} ", "faint"), Span(glyph[0], role)]
+    room = width - indent - _KIND_CELLS - 1
+    most = _LINES[happening.level]
+    if room < 16:
+        return [
+            (*start, Span(" " + clip_text(f"{happening.kind} {happening.text}", width - 11), role))
+        ]
+    texts = wrap_text(happening.text, room, most)
+    rows: list[Row] = [(*start, Span(kind, "quiet"), Span(texts[0], role))]
+    pad = " " * (indent + _KIND_CELLS)
+    rows += [(Span(pad + text, role),) for text in texts[1:]]
+    if happening.hint:
+        rows += [(Span(pad + text, "quiet"),) for text in wrap_text(happening.hint, room, most)]
+    return rows

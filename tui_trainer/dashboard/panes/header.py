@@ -1,0 +1,135 @@
+"""The two lines above a run's charts: what it is, how far it is, what it has reached."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from tui_trainer.core.chart import Row, Span
+from tui_trainer.core.format import format_count, format_duration, format_metric, format_rate
+from tui_trainer.core.run_record import RunRecord
+from tui_trainer.core.run_state import RunSnapshot, RunState, remaining_s
+from tui_trainer.core.text_safety import sanitize
+from tui_trainer.dashboard.palette import STATE_WIDTH, state_role, state_text
+from tui_trainer.dashboard.rows import Field, clip_text, field, justify, pad_text
+
+BAR_CELLS = 10
+_NAME_CELLS = 24
+_WHAT_CELLS = 40
+
+
+def clock_time(t: float | None) -> str:
+    """Unix time as local `15:31:12`; dashes where it is none."""
+    if t is None:
+        return "--:--:--"
+    try:
+        return datetime.fromtimestamp(t).strftime("%H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "--:--:--"
+
+
+def end_time(t: float, now: float) -> str:
+    """When the run ends: the time of day, with the date where that is not today."""
+    try:
+        end = datetime.fromtimestamp(t)
+        is_today = end.date() == datetime.fromtimestamp(now).date()
+    except (ValueError, OverflowError, OSError):
+        return "--:--:--"
+    return end.strftime("%H:%M:%S" if is_today else "%d %b %H:%M")
+
+
+def progress_bar(share: float, cells: int = BAR_CELLS) -> tuple[Span, Span]:
+    """Filled and empty cells for a share between 0 and 1."""
+    filled = round(min(max(share, 0.0), 1.0) * cells)
+    return Span("▰" * filled, "bar"), Span("▱" * (cells - filled), "bar_rest")
+
+
+def progress_share(snapshot: RunSnapshot) -> float:
+    """How much of the planned steps is done, 0 to 1."""
+    return min(1.0, snapshot.step / snapshot.steps) if snapshot.steps > 0 else 0.0
+
+
+def header_rows(record: RunRecord, width: int, now: float | None = None) -> tuple[Row, Row]:
+    """The header in two lines; fields that do not fit are left out whole, least needed first."""
+    left, right = _identity(record), _progress(record)
+    return justify(left, right, width), justify(_figures(record, now), [], width, gap=3)
+
+
+def _identity(record: RunRecord) -> list[Field]:
+    snapshot = record.snapshot
+    name = clip_text(sanitize(record.annotations.name), _NAME_CELLS)
+    device = " ".join(filter(None, (snapshot.device, snapshot.device_name)))
+    fields = [field((sanitize(record.run, limit=20), "strong"))]
+    if name:
+        fields.append(field((name, "value"), rank=6))
+    for part, rank in ((snapshot.dataset, 5), (snapshot.model, 7), (device, 8)):
+        if part:
+            text = clip_text(sanitize(part), _WHAT_CELLS)
+            fields.append(field(("· ", "faint"), (text, "text"), rank=rank))
+    return fields
+
+
+def _progress(record: RunRecord) -> list[Field]:
+    snapshot, state = record.snapshot, record.state
+    share = progress_share(snapshot)
+    # The epoch at work, which is one more than are completed, until the last one is.
+    is_inside = state.is_live and snapshot.epoch < snapshot.epochs
+    epoch = snapshot.epoch + 1 if is_inside else snapshot.epoch
+    epochs, steps = str(snapshot.epochs), format_count(snapshot.steps)
+    return [
+        field((pad_text(state_text(state), STATE_WIDTH), state_role(state))),
+        field(("epoch ", "quiet"), (f"{epoch:>{len(epochs)}}/{epochs}", "value"), rank=2),
+        field(
+            ("step ", "quiet"),
+            (f"{format_count(snapshot.step):>{len(steps)}}/{steps}", "value"),
+            rank=4,
+        ),
+        field(*progress_bar(share), (f" {_percent(share):>3} %", "value"), rank=3),
+    ]
+
+
+def _percent(share: float) -> int:
+    return int(100 * share + 1e-9)
+
+
+def _figures(record: RunRecord, now: float | None) -> list[Field]:
+    snapshot = record.snapshot
+    fields = [_best(snapshot), *_last(snapshot)]
+    rate = format_rate(snapshot.samples_per_s)
+    fields.append(field((f"{rate:>7}", "value"), (" samples/s", "quiet"), rank=4))
+    elapsed = format_duration(snapshot.elapsed_s)
+    fields.append(field(("elapsed ", "quiet"), (f"{elapsed:<7}", "value"), rank=3))
+    left_s = remaining_s(snapshot)
+    if record.state in (RunState.RUNNING, RunState.PAUSED) and left_s is not None:
+        left = format_duration(left_s)
+        fields.append(field(("left ", "quiet"), (f"{left:<7}", "value"), rank=2))
+        if record.state is RunState.RUNNING:
+            now = time.time() if now is None else now
+            ends = end_time(now + left_s, now)
+            fields.append(field(("ends ", "quiet"), (ends, "value"), rank=5))
+    return fields
+
+
+def _best(snapshot: RunSnapshot) -> Field:
+    best = snapshot.best
+    if best is None:
+        return field(("best accuracy ", "quiet"), (f"{'–':<15}", "value"))
+    newest = snapshot.last.get("validation", {}).get("accuracy")
+    is_newest = newest is not None and newest == best.value
+    width = len(format_count(snapshot.steps))
+    return field(
+        (f"best {sanitize(best.metric, limit=16)} ", "quiet"),
+        (format_metric(best.value), "strong"),
+        (f" @ {format_count(best.step):<{width}}", "quiet"),
+        (" ▲" if is_newest else "  ", "good"),
+    )
+
+
+def _last(snapshot: RunSnapshot) -> list[Field]:
+    loss = format_metric(snapshot.loss)
+    fields = [field(("loss ", "quiet"), (f"{loss:<6}", "train"), rank=1)]
+    validation = snapshot.last.get("validation", {}).get("loss")
+    if validation is not None:
+        text = format_metric(validation)
+        fields.append(field(("validation ", "quiet"), (f"{text:<6}", "validation"), rank=6))
+    return fields

@@ -1,0 +1,96 @@
+"""What stays under the charts after a run has ended: its result, and what can be done next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tui_trainer.core.chart import Row, Span
+from tui_trainer.core.format import format_count, format_duration, format_metric
+from tui_trainer.core.run_record import RunRecord
+from tui_trainer.core.run_state import RunState
+from tui_trainer.core.text_safety import sanitize
+from tui_trainer.dashboard.palette import state_role, state_text
+from tui_trainer.dashboard.rows import Field, field, justify, wrap_text
+
+_FAILURE_LINES = 2
+
+
+def has_result(record: RunRecord) -> bool:
+    """Whether the run has ended, so that there is a result to show."""
+    return not record.state.is_live and record.state is not RunState.UNKNOWN
+
+
+def result_rows(record: RunRecord, others: Iterable[RunRecord], width: int) -> tuple[Row, ...]:
+    """How the run ended, and the commands that make sense now."""
+    if record.state is RunState.FAILED:
+        return (*_failure(record, width), _next(record, width))
+    snapshot = record.snapshot
+    ending = field((state_text(record.state), state_role(record.state)))
+    done = f"{snapshot.epoch}/{snapshot.epochs} epochs in {format_duration(snapshot.elapsed_s)}"
+    fields = [ending, field((done, "text"), rank=2)]
+    test = snapshot.last.get("test", {}).get("accuracy")
+    if test is not None:
+        fields.append(field(("test accuracy ", "quiet"), (format_metric(test), "test"), rank=1))
+    comparison = _comparison(record, others)
+    if comparison is not None:
+        fields.append(comparison)
+    return justify(fields, [], width, gap=3), _next(record, width)
+
+
+def _failure(record: RunRecord, width: int) -> list[Row]:
+    error = record.snapshot.error
+    message = sanitize(error.message) if error else "it ended before it began"
+    hint = sanitize(error.hint) if error else "Its worker.log says why."
+    ending = f" {state_text(record.state)}   "
+    room = max(8, width - len(ending) - 1)
+    texts = [(line, "text") for line in wrap_text(message, room, _FAILURE_LINES)]
+    texts += [(line, "quiet") for line in wrap_text(hint, room, _FAILURE_LINES) if line]
+    pad = " " * len(ending)
+    return [
+        (Span(pad if index else ending, "error"), Span(text, role))
+        for index, (text, role) in enumerate(texts)
+    ]
+
+
+def _next(record: RunRecord, width: int) -> Row:
+    run = sanitize(record.run, limit=20)
+    snapshot = record.snapshot
+    fields = [field(("next", "quiet"))]
+    commands = []
+    if record.state is RunState.FINISHED:
+        commands = [f"tuitrain eval {run}", f"tuitrain export-onnx {run}"]
+    elif snapshot.checkpoint_step is not None:
+        step = format_count(snapshot.checkpoint_step)
+        commands = [f"tuitrain resume {run}"]
+        fields.append(field((f"from the checkpoint of step {step}", "quiet"), rank=3))
+    if record.state in (RunState.FAILED, RunState.INTERRUPTED):
+        commands.append(f"tuitrain runs logs {run}")
+    shown = [field((command, "strong"), rank=index) for index, command in enumerate(commands)]
+    return justify([fields[0], *shown, *fields[1:]], [], width, gap=3)
+
+
+def _comparison(record: RunRecord, others: Iterable[RunRecord]) -> Field | None:
+    """The run's best beside the best of the other runs on the same dataset."""
+    best = record.snapshot.best
+    rivals = [
+        (other.snapshot.best.value, other.run)
+        for other in others
+        if other.run != record.run
+        and other.snapshot.dataset == record.snapshot.dataset
+        and other.snapshot.best is not None
+        and best is not None
+        and other.snapshot.best.metric == best.metric
+    ]
+    if best is None or not rivals:
+        return None
+    value, run = max(rivals)
+    difference = best.value - value
+    word, role = ("better than", "good") if difference > 0 else ("below", "quiet")
+    if difference == 0:
+        word = "as good as"
+    return field(
+        (f"best {format_metric(best.value)} ", "value"),
+        (f"({difference:+.4f}) {word} ", role),
+        (f"{format_metric(value)} of {sanitize(run, limit=20)}", "quiet"),
+        rank=3,
+    )

@@ -1,0 +1,105 @@
+"""Lines of text with roles: fitting them to a width, field by field, never through a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+
+from tui_trainer.core.chart import Row, Span
+
+_ELLIPSIS = "…"
+
+
+@dataclass(frozen=True)
+class Field:
+    """Spans that are shown whole or not at all; those with the highest `rank` go first."""
+
+    spans: Row
+    rank: int = 0
+
+    @property
+    def width(self) -> int:
+        """Cells taken."""
+        return row_width(self.spans)
+
+
+def field(*parts: tuple[str, str], rank: int = 0) -> Field:
+    """A field from (text, role) pairs."""
+    return Field(tuple(Span(text, role) for text, role in parts), rank)
+
+
+def row_width(row: Row) -> int:
+    """Cells that the row takes on a terminal."""
+    return sum(cell_len(span.text) for span in row)
+
+
+def clip_text(text: str, width: int) -> str:
+    """The text in at most `width` cells, ending in an ellipsis where it was cut."""
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + _ELLIPSIS if width > 0 else ""
+
+
+def pad_text(text: str, width: int) -> str:
+    """The text in exactly `width` cells, flush left."""
+    return set_cell_size(clip_text(text, width), width)
+
+
+def fit_row(row: Row, width: int) -> Row:
+    """The row in exactly `width` cells: cut or filled up at its end."""
+    fitted: list[Span] = []
+    left = width
+    for span in row:
+        size = cell_len(span.text)
+        if size > left:
+            fitted.append(Span(set_cell_size(span.text, left), span.role))
+            left = 0
+            break
+        fitted.append(span)
+        left -= size
+    if left:
+        fitted.append(Span(" " * left, ""))
+    return tuple(fitted)
+
+
+def justify(left: Sequence[Field], right: Sequence[Field], width: int, *, gap: int = 2) -> Row:
+    """One line: some fields flush left, others flush right, as many of them as fit."""
+    shown = [*left, *right]
+    while shown and _total(shown, gap) > width:
+        shown.remove(max(reversed(shown), key=lambda item: item.rank))
+    left_row = _join((item for item in left if item in shown), gap)
+    right_row = _join((item for item in right if item in shown), gap)
+    space = width - row_width(left_row) - row_width(right_row)
+    return fit_row((*left_row, Span(" " * max(0, space), ""), *right_row), width)
+
+
+def _total(fields: Sequence[Field], gap: int) -> int:
+    return sum(item.width for item in fields) + gap * (len(fields) - 1) + 2
+
+
+def _join(fields: Iterable[Field], gap: int) -> Row:
+    """Fields with a gap between them and one space at the line's edge."""
+    row: list[Span] = []
+    for item in fields:
+        row += [Span(" " * gap, ""), *item.spans] if row else item.spans
+    return (Span(" ", ""), *row, Span(" ", "")) if row else ()
+
+
+def wrap_text(text: str, width: int, most: int) -> list[str]:
+    """The text in lines of at most `width` cells, at most `most` of them, broken at spaces."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        joined = f"{line} {word}" if line else word
+        if cell_len(joined) <= width:
+            line = joined
+            continue
+        if line:
+            lines.append(line)
+        line = word
+    lines.append(line)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+    return [clip_text(line, width) for line in lines]

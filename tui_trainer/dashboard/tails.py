@@ -1,0 +1,237 @@
+"""Following runs on disk without reading anything twice. No thread, no screen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from tui_trainer import paths
+from tui_trainer.core.events import Event, Resumed, RunStarted, Steps
+from tui_trainer.core.happenings import Happening, describe_event
+from tui_trainer.core.run_record import RunRecord
+from tui_trainer.core.run_state import LogFold, apply
+from tui_trainer.core.series import FloatArray, RunSeries
+from tui_trainer.dashboard.views import RunView
+from tui_trainer.errors import TuitrainError
+from tui_trainer.store.event_log import Batch, EventLogReader
+from tui_trainer.store.lease import look
+from tui_trainer.store.registry import Registry
+from tui_trainer.store.run_folder import (
+    RunFolder,
+    make_record,
+    read_annotations,
+    read_fold,
+    read_summary,
+)
+
+READ_ERRORS = (TuitrainError, OSError, ValueError, OverflowError)
+"""What reading a run can raise: the folder may go, be forbidden, or hold nonsense."""
+_MOST_HAPPENINGS = 1000
+_SPARK_POINTS = 24
+_SPARK_LOG_BYTES = 8 << 20
+
+
+class RunTail:
+    """Reads one run from the start of its log, a bounded piece at a time.
+
+    Until the log has been read to its end, what is known of the run comes from its summary.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self._known = read_summary(folder.path)
+        self._restart()
+        self._shown: object = None
+
+    def _restart(self) -> None:
+        self._reader = EventLogReader(self.folder.events)
+        self._fold = LogFold()
+        self._series = RunSeries()
+        self._happenings: list[Happening] = []
+        self._at_end = False
+
+    def read(self) -> RunView | None:
+        """A new picture after reading on by a megabyte or two; None where nothing changed."""
+        # The lease before the log: see `derive_state`.
+        lease = look(self.folder.path)
+        batch = self._reader.read(limit_bytes=1)
+        self._take(batch)
+        if not self._at_end:
+            self._known = read_summary(self.folder.path)
+        fold = self._fold if self._fold.offset >= self._known.offset else self._known
+        record = make_record(self.folder, fold, read_annotations(self.folder.path), lease)
+        look_of_it = (record.state, record.annotations, lease, fold.offset, self._reader.offset)
+        if look_of_it == self._shown and not batch.restarted:
+            return None
+        self._shown = look_of_it
+        return RunView(
+            record=record,
+            session=lease.session if lease.held else "",
+            series=self._series.view(),
+            happenings=tuple(self._happenings),
+            read_share=1.0 if self._at_end else self._share_read(),
+        )
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is more to read at once."""
+        return not self._at_end
+
+    def _take(self, batch: Batch) -> None:
+        if batch.restarted:
+            self._restart_keeping_reader()
+        snapshot, damaged = self._fold.snapshot, self._fold.damaged + batch.damaged
+        for event in batch.events:
+            try:
+                snapshot = apply(snapshot, event)
+                self._series.apply(event)
+            except (ValueError, OverflowError, TypeError):
+                damaged += 1  # whole by its CRC, but with numbers that are none
+                continue
+            happening = describe_event(event)
+            if happening is not None:
+                self._happenings.append(happening)
+        del self._happenings[:-_MOST_HAPPENINGS]
+        self._fold = LogFold(
+            snapshot=snapshot,
+            offset=self._reader.offset,
+            damaged=damaged,
+            missing=self._fold.missing + batch.missing,
+            newer_version=max(self._fold.newer_version, batch.newer_version),
+        )
+        self._at_end = batch.at_end
+
+    def _restart_keeping_reader(self) -> None:
+        reader, self._known = self._reader, LogFold()
+        self._restart()
+        self._reader = reader
+
+    def _share_read(self) -> float:
+        try:
+            size = os.stat(self.folder.events).st_size
+        except OSError:
+            return 0.0
+        return min(0.999, self._reader.offset / size) if size else 0.0
+
+
+class LossTail:
+    """A few points of a run's loss, kept up to date from its log."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._reader = EventLogReader(folder.events)
+        self._series = RunSeries()
+
+    def read(self) -> FloatArray:
+        """The mean loss of each of a few equal parts of the run so far."""
+        batch = self._reader.read(limit_bytes=_SPARK_LOG_BYTES)
+        if batch.restarted:
+            self._series = RunSeries()
+        for event in _with_losses(batch.events):
+            self._series.apply(event)
+        losses = self._series.view().steps["loss"]
+        losses = losses[np.isfinite(losses)]
+        if len(losses) <= _SPARK_POINTS:
+            return losses
+        edges = np.linspace(0, len(losses), _SPARK_POINTS + 1).astype(np.intp)
+        sums: FloatArray = np.add.reduceat(losses, edges[:-1]) / np.diff(edges)
+        return sums
+
+
+def _with_losses(batch: Iterable[Event]) -> Iterable[Event]:
+    return (event for event in batch if isinstance(event, (RunStarted, Resumed, Steps)))
+
+
+class RunList:
+    """The runs of a registry, newest first; a log is read only when it has grown."""
+
+    def __init__(self, registry: Registry, only: frozenset[str] | None = None) -> None:
+        self._registry = registry
+        self._only = only
+        self._known: dict[str, tuple[str, RunRecord]] = {}
+        self._losses: dict[str, LossTail] = {}
+        self._loss_points: dict[str, FloatArray] = {}
+        self._is_first = True
+
+    def read(self) -> tuple[RunRecord, ...]:
+        """Every run that is not archived, as of now."""
+        folders = [
+            folder
+            for folder in self._registry.folders()
+            if self._only is None or folder.run in self._only
+        ]
+        if self._is_first:
+            self._read_index({folder.run: _signature(folder.path) for folder in folders})
+            self._is_first = False
+        records = [self._read_run(folder) for folder in reversed(folders)]
+        self._known = {
+            run: self._known[run] for run in (f.run for f in folders) if run in self._known
+        }
+        return tuple(
+            record
+            for record in records
+            if record is not None and (self._only is not None or not record.annotations.archived)
+        )
+
+    def read_losses(self, records: Iterable[RunRecord]) -> dict[str, FloatArray]:
+        """Points of the loss of these runs; each call reads at most one log for the first time."""
+        may_open = True
+        for record in records:
+            known = record.run in self._losses
+            if known and not record.state.is_live and record.run in self._loss_points:
+                continue
+            if not known and (not may_open or not _is_small(Path(record.path))):
+                continue
+            may_open = may_open and known
+            tail = self._losses.setdefault(record.run, LossTail(RunFolder(Path(record.path))))
+            try:
+                self._loss_points[record.run] = tail.read()
+            except READ_ERRORS:
+                self._loss_points[record.run] = np.empty(0)
+        return dict(self._loss_points)
+
+    def _read_index(self, signatures: dict[str, str]) -> None:
+        for record in self._registry.records(archived=True):
+            if record.run in signatures:
+                self._known[record.run] = (signatures[record.run], record)
+
+    def _read_run(self, folder: RunFolder) -> RunRecord | None:
+        lease = look(folder.path)
+        signature = _signature(folder.path)
+        known = self._known.get(folder.run)
+        if known is not None and known[0] == signature:
+            old = known[1]
+            fold = LogFold(
+                snapshot=old.snapshot,
+                damaged=old.damaged,
+                missing=old.missing,
+                newer_version=old.newer_version,
+            )
+            return make_record(folder, fold, old.annotations, lease)
+        try:
+            fold, annotations = read_fold(folder.path), read_annotations(folder.path)
+        except READ_ERRORS:
+            return known[1] if known else None
+        record = make_record(folder, fold, annotations, lease)
+        self._known[folder.run] = (signature, record)
+        return record
+
+
+def _signature(run: Path) -> str:
+    parts = []
+    for name in (paths.EVENTS, paths.ANNOTATIONS):
+        try:
+            status = os.stat(run / name)
+            parts.append(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
+        except OSError:
+            parts.append("-")
+    return " ".join(parts)
+
+
+def _is_small(run: Path) -> bool:
+    try:
+        return os.stat(run / paths.EVENTS).st_size <= _SPARK_LOG_BYTES
+    except OSError:
+        return False

@@ -1,0 +1,71 @@
+"""The footer: what the keys do here, or for a moment something that must be said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from textual.timer import Timer
+
+from tui_trainer.core.chart import Row, Span
+from tui_trainer.dashboard.bindings import Place, footer_keys
+from tui_trainer.dashboard.rows import clip_text, field, fit_row, justify
+from tui_trainer.dashboard.widgets.lines import Lines
+
+_NOTICE_S = 6.0
+
+
+class KeyBar(Lines):
+    """One line of keys and their labels; a notice takes its place for some seconds."""
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(classes="key-bar")
+        self._place = place
+        self._labels: Mapping[str, str] = {}
+        self._notice = ""
+        self._notice_role = ""
+        self._timer: Timer | None = None
+
+    @property
+    def notice(self) -> str:
+        """What is being said instead of the keys; empty if nothing."""
+        return self._notice
+
+    def label(self, labels: Mapping[str, str]) -> None:
+        """Name actions by what they would do now, instead of by their usual label."""
+        if labels != self._labels:
+            self._labels = labels
+            self.redraw()
+
+    def say(self, text: str, role: str = "text") -> None:
+        """Say this instead of the keys, for some seconds."""
+        self.hush()
+        self._notice, self._notice_role = text, role
+        self._timer = self.set_timer(_NOTICE_S, self.hush)
+        self.redraw()
+
+    def hush(self) -> None:
+        """Show the keys again."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        if self._notice:
+            self._notice = ""
+            self.redraw()
+
+    def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
+        """The notice, or as many keys as fit, the most needed ones last to go."""
+        if self._notice:
+            return (
+                fit_row(
+                    (Span(" " + clip_text(self._notice, width - 2), self._notice_role),), width
+                ),
+            )
+        fields = [
+            field(
+                (f"{key.shown} ", "key"),
+                (self._labels.get(key.action, key.label), "quiet"),
+                rank=key.rank or 0,
+            )
+            for key in footer_keys(self._place)
+        ]
+        return (justify(fields, (), width),)

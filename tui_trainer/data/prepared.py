@@ -1,0 +1,146 @@
+"""Prepared datasets: arrays in `.npy` files and a manifest, published whole.
+
+    DATA_DIR/mnist/dataset.json, train-images.npy, train-labels.npy, test-images.npy …
+
+Images are uint8 N×C×H×W, labels int64 N.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from tui_trainer import paths
+from tui_trainer.core.catalog import DatasetEntry
+from tui_trainer.core.specs import ArrayFile, DatasetSpec, SplitSpec
+from tui_trainer.errors import DatasetError
+from tui_trainer.store.atomic import fsync_file, new_folder, write_durable
+from tui_trainer.store.datasets import check_array_file, read_spec
+
+Images = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.int64]
+Arrays = dict[str, tuple[Images, Labels]]
+
+
+def save_prepared(data_dir: Path, entry: DatasetEntry, arrays: Arrays, origin: str) -> DatasetSpec:
+    """Check, measure and publish a dataset; `arrays` maps a split to its images and labels.
+
+    Raises:
+        DatasetError: a label is out of range, or images and labels do not pair up.
+    """
+    for split, (images, labels) in arrays.items():
+        _check(entry, split, images, labels)
+    mean, std = measure_pixels(arrays["train"][0])
+    folder = data_dir / entry.name
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with new_folder(folder) as temporary:
+            splits = {}
+            for split, (images, labels) in arrays.items():
+                splits[split] = SplitSpec(
+                    count=len(labels),
+                    images=_write_array(temporary, f"{split}-images.npy", images),
+                    labels=_write_array(temporary, f"{split}-labels.npy", labels),
+                )
+            spec = DatasetSpec(
+                name=entry.name,
+                title=entry.title,
+                shape=entry.shape,
+                classes=entry.classes,
+                mean=mean,
+                std=std,
+                splits=splits,
+                origin=origin,
+            )
+            write_durable(temporary / paths.DATASET_MANIFEST, msgspec.json.encode(spec))
+    except OSError as error:
+        raise DatasetError(
+            f"{folder} cannot be written: {error.strerror or error}.",
+            "Free some space, or name another folder with --data-dir.",
+        ) from error
+    return spec
+
+
+def load_split(data_dir: Path, name: str, split: str) -> tuple[Images, Labels]:
+    """The verified arrays of a split, mapped from the disk.
+
+    Raises:
+        DatasetError: the dataset is not prepared, or its files are not as they were written.
+    """
+    spec = read_spec(data_dir, name)
+    if split not in spec.splits:
+        raise DatasetError(
+            f"{name} has no split {split!r}.", f"Choose one of: {', '.join(spec.splits)}."
+        )
+    folder = data_dir / name
+    images = _read_array(folder, spec.splits[split].images)
+    labels = _read_array(folder, spec.splits[split].labels)
+    return images, labels
+
+
+def measure_pixels(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel of N×C×H×W images, in stored units."""
+    # By histogram: exact sums in integers, whatever the number of images.
+    means, deviations = [], []
+    levels = np.arange(256, dtype=np.float64)
+    for channel in range(images.shape[1]):
+        histogram = np.bincount(images[:, channel].ravel(), minlength=256)
+        total = histogram.sum()
+        mean = float((histogram * levels).sum() / total)
+        variance = float((histogram * (levels - mean) ** 2).sum() / total)
+        means.append(mean)
+        deviations.append(max(variance**0.5, 1e-6))
+    return tuple(means), tuple(deviations)
+
+
+def _check(entry: DatasetEntry, split: str, images: Images, labels: Labels) -> None:
+    if images.shape != (len(labels), *entry.shape) or images.dtype != np.uint8:
+        raise DatasetError(
+            f"The {split} split of {entry.name} pairs images of shape {images.shape} "
+            f"with {len(labels)} labels.",
+            "Check that the files belong together.",
+        )
+    if not len(labels):
+        raise DatasetError(f"The {split} split of {entry.name} is empty.", "Check the files.")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= len(entry.classes):
+        raise DatasetError(
+            f"The {split} labels of {entry.name} run from {low} to {high}, "
+            f"but must lie between 0 and {len(entry.classes) - 1}.",
+            "Check that the label file is the right one and undamaged.",
+        )
+
+
+def _write_array(folder: Path, name: str, array: npt.NDArray[np.generic]) -> ArrayFile:
+    file = folder / name
+    np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+    fsync_file(file)
+    return ArrayFile(
+        file=name,
+        shape=array.shape,
+        dtype=str(array.dtype),
+        size_bytes=file.stat().st_size,
+        sha256=_sha256(file),
+    )
+
+
+def _read_array(folder: Path, array_file: ArrayFile) -> npt.NDArray[Any]:
+    file = check_array_file(folder, array_file)
+    again = f"Prepare it again with: tuitrain data get {folder.name}."
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{file} cannot be read: {error}.", again) from error
+    if array.shape != array_file.shape or str(array.dtype) != array_file.dtype:
+        raise DatasetError(f"{file} is not the array that its manifest describes.", again)
+    return np.asarray(array)
+
+
+def _sha256(file: Path) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

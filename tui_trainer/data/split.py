@@ -1,0 +1,39 @@
+"""Which training samples are held out for validation."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tui_trainer.core.randomness import mix_seed
+
+Indices = npt.NDArray[np.int64]
+
+
+_VALIDATION = 0x73706C69
+
+
+def split_for_validation(
+    labels: npt.NDArray[np.int64], share: float, seed: int
+) -> tuple[Indices, Indices]:
+    """The samples a run trains on and those it holds out, from the run's seed alone."""
+    return split_stratified(labels, share, mix_seed(seed, _VALIDATION))
+
+
+def split_stratified(
+    labels: npt.NDArray[np.int64], share: float, seed: int
+) -> tuple[Indices, Indices]:
+    """Split the samples in two, the second with about `share` of every class.
+
+    A function of its arguments alone. Both parts come back sorted; with `share` 0 the second is
+    empty. A class keeps at least one sample in the first part.
+    """
+    held_out = []
+    generator = np.random.Generator(np.random.Philox(key=seed))
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        count = min(round(share * len(members)), len(members) - 1)
+        held_out.append(generator.permutation(members)[:count])
+    second = np.sort(np.concatenate(held_out)) if held_out else np.empty(0, np.int64)
+    first = np.setdiff1d(np.arange(len(labels)), second, assume_unique=True)
+    return first, second

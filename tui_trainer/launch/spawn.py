@@ -1,0 +1,164 @@
+"""Starting worker processes: in a session of their own, deaf to this terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tui_trainer import paths
+from tui_trainer.core.jobs import Job, JobResult, TrainJob
+from tui_trainer.errors import RunStateError, WorkerError
+from tui_trainer.store.job_folder import read_progress, read_result, write_job
+from tui_trainer.store.lease import RecordLock, holder_of
+
+_POLL_S = 0.01
+_PROGRESS_POLL_S = 0.05
+_END_S = 10.0
+
+
+class WorkerProcess:
+    """A worker that this process started."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path, log: Path) -> None:
+        self._process = process
+        self._folder = folder
+        self.log = log
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id, which is also its group's."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the worker still runs."""
+        return self._process.poll() is None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the worker alone; nothing where it has ended."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End the worker and all its children at once."""
+        # Not yet waited for, so the id cannot have been given to a stranger.
+        if self.is_alive:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def wait(self) -> JobResult:
+        """How the job ended.
+
+        Raises:
+            WorkerError: the worker ended without saying so.
+        """
+        status = self._process.wait()
+        result = read_result(self._folder)
+        if result is None:
+            raise WorkerError(
+                f"The worker process ended without a result: {_describe_status(status)}.",
+                f"Its output is in {self.log}." if self.log.exists() else "Try again.",
+            )
+        return result
+
+
+def _describe_status(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"it was killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"it was killed by signal {-status}"
+
+
+def _start(folder: Path, log: Path) -> WorkerProcess:
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "tui_trainer.worker", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+    return WorkerProcess(process, folder, log)
+
+
+def start_training(run: Path, job: TrainJob) -> WorkerProcess:
+    """Start a worker on a run; on return it holds the run's lease, or it has ended.
+
+    Raises:
+        RunStateError: the run is being trained, or started by someone else.
+    """
+    held, pid, _ = holder_of(run / paths.WORKER_LEASE)
+    if held:
+        raise RunStateError(
+            f"{run.name} is already being trained by process {pid}.",
+            f"Watch it with: tuitrain attach {run.name}.",
+        )
+    try:
+        launch_lock = RecordLock(run / paths.LAUNCH_LOCK)
+    except BlockingIOError as error:
+        raise RunStateError(
+            f"{run.name} is being started by another tuitrain.",
+            f"Watch it with: tuitrain attach {run.name}.",
+        ) from error
+    try:
+        folder = run / paths.JOB_FOLDER
+        write_job(folder, job)
+        worker = _start(folder, run / paths.WORKER_LOG)
+        while worker.is_alive:
+            held, pid, _ = holder_of(run / paths.WORKER_LEASE)
+            if held is None or pid == worker.pid:
+                break
+            time.sleep(_POLL_S)
+        return worker
+    finally:
+        launch_lock.release()
+
+
+def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
+    """Do a short job in a worker, pass on its progress, and return its value.
+
+    Raises:
+        ReportedError: the job failed.
+        WorkerError: the worker ended without a result.
+    """
+    with tempfile.TemporaryDirectory(prefix="tuitrain-") as scratch:
+        folder = Path(scratch)
+        write_job(folder, job)
+        worker = _start(folder, folder / paths.WORKER_LOG)
+        with _ended_with_us(worker):
+            offset = 0
+            while worker.is_alive:
+                lines, offset = read_progress(folder, offset)
+                for line in lines:
+                    say(str(line["text"]))
+                time.sleep(_PROGRESS_POLL_S)
+            try:
+                return worker.wait().unwrap()
+            except Exception as error:
+                # The folder goes with this block; what the worker printed stays with the error.
+                error.add_note(worker.log.read_text(encoding="utf-8", errors="replace"))
+                raise
+
+
+@contextlib.contextmanager
+def _ended_with_us(worker: WorkerProcess) -> Iterator[None]:
+    """End the worker if the block is left on an exception such as Ctrl-C."""
+    try:
+        yield
+    except BaseException:
+        if worker.is_alive:
+            worker.signal(signal.SIGINT)
+            deadline = time.monotonic() + _END_S
+            while worker.is_alive and time.monotonic() < deadline:
+                time.sleep(_PROGRESS_POLL_S)
+            worker.kill()
+        raise

@@ -1,0 +1,73 @@
+"""Choosing the device and the threads, and saying why."""
+
+from __future__ import annotations
+
+import torch
+
+from tui_trainer.core.config.hardware import HardwareConfig
+from tui_trainer.errors import DeviceError
+
+
+def choose_device(config: HardwareConfig) -> tuple[torch.device, str]:
+    """The device to train on, and the reason in a few words.
+
+    Raises:
+        DeviceError: the device asked for is not here.
+    """
+    wanted = config.device
+    if wanted == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0), "device cuda:0: the first GPU found"
+        if torch.backends.mps.is_available():
+            return torch.device("mps"), "device mps: Apple's GPU was found"
+        return torch.device("cpu"), "device cpu: no GPU was found"
+    if wanted.startswith("cuda"):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        index = int(wanted.partition(":")[2] or 0)
+        if index >= count:
+            there = f"only {count}" if count else "none"
+            raise DeviceError(
+                f"The device {wanted} is not here: PyTorch sees {there} CUDA device(s).",
+                "Use --device cpu or --device auto, or mend the driver (nvidia-smi tells).",
+            )
+        return torch.device("cuda", index), f"device cuda:{index}: asked for"
+    if wanted == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError(
+            "The device mps is not here: PyTorch sees no Apple GPU.",
+            "Use --device cpu or --device auto.",
+        )
+    return torch.device(wanted), f"device {wanted}: asked for"
+
+
+def device_title(device: torch.device) -> str:
+    """The name of the hardware behind a device."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "Apple GPU" if device.type == "mps" else _processor_name()
+
+
+def _processor_name() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        # Not Linux: the platform module knows a coarser name.
+        pass
+    import platform
+
+    return platform.processor() or platform.machine()
+
+
+def set_threads(threads: int) -> None:
+    """Bound the processor threads of this process."""
+    torch.set_num_threads(threads)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

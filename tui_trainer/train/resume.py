@@ -1,0 +1,63 @@
+"""Going on from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tui_trainer.checkpoints.read import Checkpoint
+from tui_trainer.checkpoints.state import Fingerprint, unpack_optimizer
+from tui_trainer.core.events import ControlApplied, Event, Resumed
+from tui_trainer.errors import CheckpointError
+from tui_trainer.train.setup import Task
+
+
+def restore(task: Task, checkpoint: Checkpoint) -> list[str]:
+    """Put a checkpoint's weights and optimizer state into `task`.
+
+    What keeps the resumed run from being the same to the bit comes back in words.
+
+    Raises:
+        CheckpointError: the checkpoint does not fit the model or the optimizer.
+    """
+    try:
+        task.model.load_state_dict(checkpoint.model)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"The checkpoint {checkpoint.folder} does not fit the model {task.config.model.name}.",
+            "Resume with the configuration the run was started with.",
+        ) from error
+    unpack_optimizer(task.optimizer, checkpoint.optimizer_tensors, checkpoint.optimizer)
+    if checkpoint.state.steps_per_epoch != task.steps_per_epoch:
+        raise CheckpointError(
+            f"An epoch had {checkpoint.state.steps_per_epoch} steps when the checkpoint "
+            f"{checkpoint.folder} was saved, and has {task.steps_per_epoch} now.",
+            "Bring back the data that the run was started with.",
+        )
+    return compare_fingerprints(checkpoint.state.fingerprint, task.fingerprint)
+
+
+def compare_fingerprints(before: Fingerprint, now: Fingerprint) -> list[str]:
+    """What differs between two fingerprints, in words."""
+    old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(now)
+    names = {"data_sha256": "the data", "torch": "PyTorch", "threads": "the number of threads"}
+    return [
+        f"{names.get(key, 'the ' + key)} changed from {old[key]} to {new[key]}"
+        for key in old
+        if old[key] != new[key]
+    ]
+
+
+def abandoned_lr_changes(log: Iterable[Event], from_step: int) -> list[tuple[int, float]]:
+    """Learning rates that people set after `from_step` on the branch that a resume abandons.
+
+    The resumed run sets them again at the same steps, so that it is the run it would have been.
+    """
+    changes: list[tuple[int, float]] = []
+    for event in log:
+        if isinstance(event, Resumed):
+            changes = [change for change in changes if change[0] <= event.from_step]
+        if isinstance(event, ControlApplied) and event.request == "set":
+            changes.append((event.step, float(event.arguments["lr"])))
+    return [change for change in changes if change[0] > from_step]

@@ -1,0 +1,61 @@
+"""Scalars for TensorBoard, through tensorboardX."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from tensorboardX import SummaryWriter
+
+from tui_trainer.core.config.tensorboard import TensorboardConfig
+from tui_trainer.train.figures import Block
+
+
+class ScalarBoard:
+    """Writes the run's curves; a training point is the mean since the last one."""
+
+    def __init__(self, folder: Path, config: TensorboardConfig, *, from_step: int) -> None:
+        self._every_s = config.every_s
+        # Points after `from_step` were written by a session whose steps are trained again.
+        purge_step = from_step + 1 if from_step else None
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step) if config.scalars else None
+        self._blocks: list[Block] = []
+        self._due = 0.0
+
+    def add_block(self, block: Block) -> None:
+        """Take a block of steps; a point is written when the last one is old enough."""
+        if self._writer is None:
+            return
+        self._blocks.append(block)
+        if time.monotonic() >= self._due:
+            self._write_blocks()
+
+    def add_metrics(self, split: str, metrics: dict[str, float], step: int) -> None:
+        """The figures of an epoch or an evaluation."""
+        if self._writer is not None:
+            for name, value in metrics.items():
+                self._writer.add_scalar(f"{name}/{split}", value, step)
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            if self._blocks:
+                self._write_blocks()
+            self._writer.close()
+
+    def _write_blocks(self) -> None:
+        assert self._writer is not None
+        blocks, self._blocks = self._blocks, []
+        self._due = time.monotonic() + self._every_s
+        step = blocks[-1].first + len(blocks[-1].loss) - 1
+        count = sum(sum(block.counts) for block in blocks)
+        duration_s = sum(block.duration_s for block in blocks)
+        scalars = {
+            "loss/step": np.mean(np.concatenate([block.loss for block in blocks])),
+            "grad_norm": np.mean(np.concatenate([block.grad_norm for block in blocks])),
+            "lr": blocks[-1].lr[-1],
+            "samples_per_s": count / max(duration_s, 1e-9),
+        }
+        for name, value in scalars.items():
+            self._writer.add_scalar(name, float(value), step)

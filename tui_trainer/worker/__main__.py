@@ -1,0 +1,68 @@
+"""A worker process: does the job in a folder and says there how it ended.
+
+Usage: python -P -m tui_trainer.worker JOB_DIR
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+
+from tui_trainer.core.jobs import (
+    EvaluateJob,
+    ExportJob,
+    Job,
+    JobResult,
+    PrepareJob,
+    TrainJob,
+    failure,
+)
+from tui_trainer.errors import TuitrainError, WorkerError
+from tui_trainer.store.job_folder import ProgressLog, read_job, write_result
+from tui_trainer.train.interrupts import Interrupts
+from tui_trainer.worker import jobs
+from tui_trainer.worker.session import run_session
+from tui_trainer.worker.signals import install_handlers
+
+
+def main(folder: Path) -> int:
+    """Do the job in `folder`; the exit status is that of its result."""
+    interrupts = Interrupts()
+    try:
+        job = read_job(folder)
+        if isinstance(job, TrainJob):
+            # Before torch is imported: a signal during that second is kept, not lost.
+            install_handlers(interrupts)
+        result = _do(job, folder, interrupts)
+    except TuitrainError as error:
+        traceback.print_exc()
+        result = failure(error)
+    except Exception as error:  # noqa: BLE001 - the boundary of the process
+        traceback.print_exc()
+        result = failure(
+            WorkerError(
+                f"{type(error).__name__}: {error}",
+                "The traceback is in the worker log; see it with --debug or tuitrain runs logs.",
+            )
+        )
+    write_result(folder, result)
+    return result.exit_status
+
+
+def _do(job: Job, folder: Path, interrupts: Interrupts) -> JobResult:
+    progress = ProgressLog(folder)
+    try:
+        if isinstance(job, PrepareJob):
+            return jobs.prepare(job, progress)
+        if isinstance(job, EvaluateJob):
+            return jobs.evaluate(job, progress)
+        if isinstance(job, ExportJob):
+            return jobs.export(job, progress)
+        return run_session(job, interrupts)
+    finally:
+        progress.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

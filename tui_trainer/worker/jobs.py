@@ -1,0 +1,102 @@
+"""The jobs of a worker other than training: short, and watched by whoever asked."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tui_trainer import paths
+from tui_trainer.core.config import HardwareConfig
+from tui_trainer.core.jobs import EvaluateJob, ExportJob, JobResult, PrepareJob, success
+from tui_trainer.store.datasets import dataset_bytes
+from tui_trainer.store.job_folder import ProgressLog
+from tui_trainer.store.run_folder import read_fold
+from tui_trainer.worker.threads import choose_threads
+
+
+def prepare(job: PrepareJob, progress: ProgressLog) -> JobResult:
+    """Prepare a dataset."""
+    from tui_trainer.data.prepare import prepare_dataset
+
+    progress.say(f"preparing {job.dataset}")
+    source = Path(job.source) if job.source else None
+    spec = prepare_dataset(Path(job.data_dir), job.dataset, source)
+    return success(
+        {
+            "dataset": spec.name,
+            "origin": spec.origin,
+            "counts": {split: part.count for split, part in spec.splits.items()},
+            "classes": len(spec.classes),
+            "bytes": dataset_bytes(spec),
+            "path": str(Path(job.data_dir) / spec.name),
+        }
+    )
+
+
+def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
+    """Judge a checkpoint on a split and write the report."""
+    from tui_trainer.evaluate.metrics import judge
+    from tui_trainer.evaluate.report import make_report, write_report
+
+    progress.say("loading the checkpoint and the data")
+    judged = _load_judged(job, job.device)
+    batches = judged.batches(job.split)
+    progress.say(f"judging {len(batches)} samples")
+    since = time.perf_counter()
+    judgement = judge(judged.model, batches.in_order())
+    duration_s = time.perf_counter() - since
+    run = Path(job.run_path)
+    step = judged.checkpoint.state.step
+    identity = {
+        "run": run.name,
+        "checkpoint": judged.checkpoint.folder,
+        "step": step,
+        "split": job.split,
+        "device": str(batches.device),
+        "duration_s": round(duration_s, 4),
+    }
+    report = identity | make_report(judgement, judged.spec.classes)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    name = f"step-{step:08}-{job.split}-{stamp}"
+    file = write_report(run / paths.EVALUATIONS, name, report)
+    return success(report | {"report": str(file)})
+
+
+def export(job: ExportJob, progress: ProgressLog) -> JobResult:
+    """Write and verify an ONNX file."""
+    from tui_trainer.export.onnx import export_onnx
+
+    progress.say("loading the checkpoint and the data")
+    judged = _load_judged(job, "cpu")
+    value = export_onnx(
+        judged.model,
+        judged.spec,
+        judged.raw_images("test"),
+        Path(job.output),
+        facts={
+            "run": Path(job.run_path).name,
+            "checkpoint": judged.checkpoint.folder,
+            "manifest_sha256": judged.checkpoint.manifest_sha256,
+            "model": job.config.model.name,
+        },
+        say=progress.say,
+    )
+    return success(value)
+
+
+def _load_judged(job: EvaluateJob | ExportJob, device: str) -> Any:
+    choose_threads(job.config.hardware.threads)
+    from tui_trainer.evaluate.load import load_judged
+    from tui_trainer.train.hardware import choose_device
+
+    run = Path(job.run_path)
+    best = read_fold(run).snapshot.best
+    return load_judged(
+        run / paths.CHECKPOINTS,
+        job.checkpoint,
+        best_step=best.step if best is not None else None,
+        config=job.config,
+        data_dir=Path(job.data_dir),
+        device=choose_device(HardwareConfig(device=device))[0],
+    )
