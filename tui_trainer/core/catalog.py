@@ -42,8 +42,8 @@ DATASETS: dict[str, DatasetEntry] = {
             title="1,797 handwritten digits of 8×8 pixels (UCI, shipped with scikit-learn)",
             shape=(1, 8, 8),
             classes=_TEN_DIGITS,
-            train_count=1437,
-            test_count=360,
+            train_count=1438,
+            test_count=359,
             origin="scikit-learn",
         ),
         DatasetEntry(

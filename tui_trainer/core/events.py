@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 import zlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -31,22 +32,35 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_de
     elapsed_s: float = 0.0
 
 
+# JSON holds no infinity.
+_WORST_LOSS = sys.float_info.max
+
+
 class Best(msgspec.Struct, frozen=True, kw_only=True):
-    """The best value so far of the metric that selects checkpoints, and its step."""
+    """The best value so far of the metric that selects checkpoints, and its step.
+
+    `loss` is the loss that came with it: on a small validation split many steps reach the same
+    accuracy, and the surest of them generalises best.
+    """
 
     metric: str
     value: float
     step: int
+    loss: float = _WORST_LOSS
 
     @classmethod
     def choose(cls, best: Best | None, metrics: Mapping[str, float], step: int) -> Best | None:
-        """The better of `best` and the validation `metrics` at `step`; the earlier on a tie."""
-        accuracy = metrics.get("accuracy")
+        """The better of `best` and the validation `metrics` at `step`; the earlier on a tie.
+
+        The higher accuracy is better; of equal ones, the one with the lower loss.
+        """
+        accuracy, loss = metrics.get("accuracy"), metrics.get("loss", _WORST_LOSS)
         if accuracy is None or math.isnan(accuracy):
             return best
-        if best is not None and not accuracy > best.value:
+        if best is not None and not (accuracy, -loss) > (best.value, -best.loss):
             return best
-        return cls(metric="accuracy", value=accuracy, step=step)
+        finite_loss = loss if math.isfinite(loss) else _WORST_LOSS
+        return cls(metric="accuracy", value=accuracy, step=step, loss=finite_loss)
 
 
 class SessionStart(Event, frozen=True, kw_only=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from tui_trainer.core.braille import sparkline
 from tui_trainer.core.chart import Row, Span
 from tui_trainer.core.format import format_age, format_metric, format_rate
@@ -76,7 +78,12 @@ def _loss(line: RunLine) -> Row:
 
 
 def _curve(line: RunLine) -> Row:
-    return (Span("" if line.losses is None else sparkline(line.losses, 12), "train"),)
+    losses = line.losses
+    if losses is None or not len(losses):
+        return ()
+    # Losses fall by decades: on a linear line most of the curve would lie on its floor.
+    values = np.log10(losses) if bool((losses > 0).all()) else losses
+    return (Span(sparkline(values, 12), "train"),)
 
 
 def _speed(line: RunLine) -> Row:
@@ -120,12 +127,12 @@ def choose_columns(width: int, columns: Sequence[Column] = COLUMNS) -> list[tupl
 
 
 def _total(columns: Sequence[Column]) -> int:
-    return sum(column.width for column in columns) + GAP * (len(columns) - 1) + 2
+    return sum(column.width for column in columns) + GAP * (len(columns) - 1) + 3
 
 
 def title_row(width: int) -> Row:
     """The titles of the columns."""
-    row: list[Span] = [Span(" ", "")]
+    row: list[Span] = [Span("  ", "")]
     for column, size in choose_columns(width):
         title = column.title.rjust(size) if column.right else column.title.ljust(size)
         row += [Span(title, "quiet"), Span(" " * GAP, "")]
@@ -134,7 +141,7 @@ def title_row(width: int) -> Row:
 
 def run_row(line: RunLine, width: int, *, selected: bool) -> Row:
     """A run's line."""
-    row: list[Span] = [Span("▸" if selected else " ", "key")]
+    row: list[Span] = [Span("▸ " if selected else "  ", "key")]
     for column, size in choose_columns(width):
         cell = _align(column.cell(line), size, right=column.right)
         row += [*cell, Span(" " * GAP, "")]

@@ -14,10 +14,14 @@ _ELLIPSIS = "…"
 
 @dataclass(frozen=True)
 class Field:
-    """Spans that are shown whole or not at all; those with the highest `rank` go first."""
+    """Spans that are shown whole or not at all; those with the highest `rank` go first.
+
+    A `tight` field stands one space after the one before it, whatever the gap between others.
+    """
 
     spans: Row
     rank: int = 0
+    tight: bool = False
 
     @property
     def width(self) -> int:
@@ -25,9 +29,9 @@ class Field:
         return row_width(self.spans)
 
 
-def field(*parts: tuple[str, str], rank: int = 0) -> Field:
+def field(*parts: tuple[str, str], rank: int = 0, tight: bool = False) -> Field:
     """A field from (text, role) pairs."""
-    return Field(tuple(Span(text, role) for text, role in parts), rank)
+    return Field(tuple(Span(text, role) for text, role in parts), rank, tight)
 
 
 def row_width(row: Row) -> int:
@@ -83,7 +87,8 @@ def _join(fields: Iterable[Field], gap: int) -> Row:
     """Fields with a gap between them and one space at the line's edge."""
     row: list[Span] = []
     for item in fields:
-        row += [Span(" " * gap, ""), *item.spans] if row else item.spans
+        space = 1 if item.tight else gap
+        row += [Span(" " * space, ""), *item.spans] if row else item.spans
     return (Span(" ", ""), *row, Span(" ", "")) if row else ()
 
 

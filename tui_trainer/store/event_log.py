@@ -137,12 +137,14 @@ def event_before(path: Path, offset: int) -> Event | Unknown | Damage:
     """The event in the line of the log that ends at `offset`."""
     try:
         with open(path, "rb") as file:
+            if not 0 < offset <= os.fstat(file.fileno()).st_size:
+                return Damage("outside the log")
             start = max(0, offset - MAX_LINE_BYTES - 1)
             file.seek(start)
             content = file.read(offset - start)
     except OSError as error:
         return Damage(str(error))
-    if len(content) < offset - start or not content.endswith(b"\n"):
+    if not content.endswith(b"\n"):
         return Damage("no line ends there")
     return decode_line(content[content.rfind(b"\n", 0, -1) + 1 :])
 

@@ -71,7 +71,7 @@ class CurveDrafts:
         steps = view.series.steps
         curve = Curve(_x_of(steps, options), steps["lr"], "lr")
         return ChartContent(
-            left=(field(("learning rate", "strong")), _latest("", "lr", _end(steps["lr"]))),
+            left=(field(("learning rate", "strong")), field((_short(_end(steps["lr"])), "lr"))),
             right=(),
             spec=_frame(view, (curve,), options, include=(0.0,)),
         )
@@ -179,6 +179,10 @@ def _evaluated_legend(view: RunView, metric: str) -> list[Field]:
 def _latest(name: str, role: str, value: float | None) -> Field:
     text = f"{format_metric(value):<6}"
     return field((f"{name} " if name else "", role), (text, role), rank=1)
+
+
+def _short(value: float | None) -> str:
+    return f"{'–' if value is None else f'{value:.3g}':<8}"
 
 
 def _option_fields(options: ChartOptions) -> tuple[Field, ...]:

@@ -9,7 +9,7 @@ from tui_trainer.core.happenings import Happening
 from tui_trainer.dashboard.panes.header import clock_time
 from tui_trainer.dashboard.rows import clip_text, field, justify, pad_text, wrap_text
 
-_TIME_CELLS = 10
+_TIME_CELLS = 11
 _KIND_CELLS = 12
 _GLYPHS = {"info": "  ", "good": "  ", "warning": "! ", "error": "✗ "}
 _ROLES = {"info": "text", "good": "good", "warning": "warning", "error": "error"}
@@ -35,12 +35,12 @@ def _block(happening: Happening, width: int) -> list[Row]:
     indent = 1 + _TIME_CELLS
     glyph, role = _GLYPHS[happening.level], _ROLES[happening.level]
     kind = pad_text(happening.kind, _KIND_CELLS - 1) + " "
-    start: list[Span] = [Span(f" {clock_time(happening.t)} ", "faint"), Span(glyph[0], role)]
+    start: list[Span] = [Span(f" {clock_time(happening.t)} ", "faint"), Span(glyph, role)]
     room = width - indent - _KIND_CELLS - 1
     most = _LINES[happening.level]
     if room < 16:
         return [
-            (*start, Span(" " + clip_text(f"{happening.kind} {happening.text}", width - 11), role))
+            (*start, Span(clip_text(f"{happening.kind} {happening.text}", width - indent), role))
         ]
     texts = wrap_text(happening.text, room, most)
     rows: list[Row] = [(*start, Span(kind, "quiet"), Span(texts[0], role))]

@@ -62,10 +62,13 @@ def _identity(record: RunRecord) -> list[Field]:
     fields = [field((sanitize(record.run, limit=20), "strong"))]
     if name:
         fields.append(field((name, "value"), rank=6))
-    for part, rank in ((snapshot.dataset, 5), (snapshot.model, 7), (device, 8)):
+    dataset = clip_text(sanitize(snapshot.dataset), _WHAT_CELLS)
+    if dataset:
+        fields.append(field((dataset, "text"), rank=5))
+    for part, rank in ((snapshot.model, 7), (device, 8)):
         if part:
             text = clip_text(sanitize(part), _WHAT_CELLS)
-            fields.append(field(("· ", "faint"), (text, "text"), rank=rank))
+            fields.append(field(("· ", "faint"), (text, "text"), rank=rank, tight=True))
     return fields
 
 
@@ -116,12 +119,13 @@ def _best(snapshot: RunSnapshot) -> Field:
         return field(("best accuracy ", "quiet"), (f"{'–':<15}", "value"))
     newest = snapshot.last.get("validation", {}).get("accuracy")
     is_newest = newest is not None and newest == best.value
-    width = len(format_count(snapshot.steps))
+    step = format_count(best.step)
+    pad = " " * (len(format_count(snapshot.steps)) - len(step))
     return field(
         (f"best {sanitize(best.metric, limit=16)} ", "quiet"),
         (format_metric(best.value), "strong"),
-        (f" @ {format_count(best.step):<{width}}", "quiet"),
-        (" ▲" if is_newest else "  ", "good"),
+        (f" @ {step}", "quiet"),
+        ((" ▲" if is_newest else "  ") + pad, "good"),
     )
 
 

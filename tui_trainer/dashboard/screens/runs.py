@@ -45,14 +45,21 @@ class RunsScreen(Screen[None]):
         """Show what is known; tell the time once a second."""
         self.query_one("#no-runs", TextRows).show(lambda width, height: _how_to_start(width))
         self.query_one("#titles", TextRows).show(lambda width, height: [title_row(width)])
-        self.show(self._view)
+        self._refresh()
         self.set_interval(1.0, self._tell_time)
 
     def show(self, view: RunsView) -> None:
         """Show these runs from now on."""
         self._view = view
-        if not self.is_mounted:
-            return
+        if self.is_mounted and self.is_active:
+            self._refresh()
+
+    def on_screen_resume(self) -> None:
+        """Show what changed while another screen was in front."""
+        self._refresh()
+
+    def _refresh(self) -> None:
+        view = self._view
         self.query_one("#heading", TextRows).show(lambda width, height: [_heading(view, width)])
         self.query_one(RunTable).show(view, self._dashboard.clock())
         is_empty = view.is_read and not view.records
@@ -69,7 +76,7 @@ class RunsScreen(Screen[None]):
         return cast("DashboardApp", self.app)
 
     def _tell_time(self) -> None:
-        if self.is_current:
+        if self.is_active:
             self.query_one(RunTable).show(self._view, self._dashboard.clock())
 
     def on_run_table_opened(self, message: RunTable.Opened) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import takewhile, zip_longest
+
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tui_trainer.core.chart import Row
 from tui_trainer.dashboard.palette import style_of
-from tui_trainer.dashboard.rows import fit_row
+from tui_trainer.dashboard.rows import fit_row, row_width
 
 
 def strip_of(row: Row, width: int, base: Style) -> Strip:
@@ -25,23 +29,42 @@ class Lines(Widget):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._rows: tuple[Row, ...] | None = None
-        self._rows_size = (0, 0)
+        self._rows: tuple[Row, ...] = ()
+        self._rows_size: tuple[int, int] | None = None
 
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
         """The lines for a widget of this size."""
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Show anew what `build_rows` returns."""
-        self._rows = None
-        self.refresh()
+        """Show anew what `build_rows` returns, sending the terminal only what is different."""
+        width, height = self.size
+        if self._rows_size != (width, height):
+            self._rows_size = None
+            self.refresh()
+            return
+        old, self._rows = self._rows, self.build_rows(width, height)
+        changed = changed_regions(old, self._rows, width)
+        if changed:
+            self.refresh(*changed)
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the widget."""
         width, height = self.size
-        if self._rows is None or self._rows_size != (width, height):
+        if self._rows_size != (width, height):
             self._rows = self.build_rows(width, height)
             self._rows_size = (width, height)
         row = self._rows[y] if y < len(self._rows) else ()
         return strip_of(row, width, self.rich_style)
+
+
+def changed_regions(old: Sequence[Row], new: Sequence[Row], width: int) -> list[Region]:
+    """Where two pictures differ: per line, what lies between an equal start and the end."""
+    regions = []
+    for y, (before, after) in enumerate(zip_longest(old, new, fillvalue=())):
+        if before == after:
+            continue
+        equal = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+        start = row_width(tuple(span for span, _ in equal))
+        regions.append(Region(start, y, max(1, width - start), 1))
+    return regions

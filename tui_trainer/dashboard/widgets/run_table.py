@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui_trainer.core.chart import Row
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.dashboard.columns import RunLine, run_row
 from tui_trainer.dashboard.views import RunsView
-from tui_trainer.dashboard.widgets.lines import strip_of
+from tui_trainer.dashboard.widgets.lines import changed_regions, strip_of
 
 
 class RunTable(ScrollView, can_focus=True):
@@ -34,6 +34,8 @@ class RunTable(ScrollView, can_focus=True):
         self._now = 0.0
         self._cursor = 0
         self._follows = True
+        self._rows: list[Row] = []
+        self._drawn_at: tuple[Size, int] | None = None
 
     @property
     def selected(self) -> RunRecord | None:
@@ -53,7 +55,7 @@ class RunTable(ScrollView, can_focus=True):
         else:
             self._cursor = max(0, min(self._cursor, len(names) - 1))
         self.virtual_size = Size(self.size.width, len(names))
-        self.refresh()
+        self.redraw()
 
     def move_to(self, index: int) -> None:
         """Put the cursor on a line, as near as there is one; on the first it follows the newest."""
@@ -61,7 +63,7 @@ class RunTable(ScrollView, can_focus=True):
         self._cursor = min(max(0, index), last)
         self._follows = self._cursor == 0
         self.scroll_to_region(Region(0, self._cursor, 1, 1), animate=False, force=True)
-        self.refresh()
+        self.redraw()
 
     def move_by(self, lines: int) -> None:
         """Move the cursor down by so many lines, or up."""
@@ -73,15 +75,30 @@ class RunTable(ScrollView, can_focus=True):
         if record is not None:
             self.post_message(self.Opened(record))
 
+    def redraw(self) -> None:
+        """Send the terminal the lines in sight that are different now."""
+        size, top = self.size, round(self.scroll_offset.y)
+        rows = [self._row(top + y) for y in range(size.height)]
+        if self._drawn_at != (size, top):
+            self._drawn_at = (size, top)
+            self.refresh()
+        else:
+            changed = changed_regions(self._rows, rows, size.width)
+            if changed:
+                self.refresh(*changed)
+        self._rows = rows
+
     def render_line(self, y: int) -> Strip:
         """Line `y` of what is in sight."""
-        index = round(self.scroll_offset.y) + y
-        width, base = self.size.width, self.rich_style
+        row = self._row(round(self.scroll_offset.y) + y)
+        return strip_of(row, self.size.width, self.rich_style)
+
+    def _row(self, index: int) -> Row:
         if index >= len(self._view.records):
-            return Strip.blank(width, Style.combine([base]))
+            return ()
         record = self._view.records[index]
         line = RunLine(record, self._view.losses.get(record.run), self._now)
-        return strip_of(run_row(line, width, selected=index == self._cursor), width, base)
+        return run_row(line, self.size.width, selected=index == self._cursor)
 
     def on_click(self, event: events.Click) -> None:
         """One click moves the cursor, a second on the same run opens it."""
