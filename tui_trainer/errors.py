@@ -89,6 +89,13 @@ class CheckpointError(TuitrainError):
     code = "checkpoint"
 
 
+class CheckpointNotFoundError(TuitrainError):
+    """A run has no checkpoint of that name."""
+
+    code = "checkpoint-not-found"
+    exit_status = ExitStatus.USAGE
+
+
 class StorageError(TuitrainError):
     """A file could not be read or written."""
 

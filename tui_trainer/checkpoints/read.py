@@ -22,7 +22,7 @@ from tui_trainer.checkpoints.layout import (
 )
 from tui_trainer.checkpoints.state import OptimizerState, TrainingState
 from tui_trainer.core.suggest import hint_for
-from tui_trainer.errors import CheckpointError
+from tui_trainer.errors import CheckpointError, CheckpointNotFoundError
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,11 +84,11 @@ def find_checkpoint(checkpoints: Path, which: str, best_step: int | None) -> Pat
     `best` is the last one where no validation chose a best.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointNotFoundError: there is none.
     """
     steps = list_steps(checkpoints)
     if not steps:
-        raise CheckpointError(
+        raise CheckpointNotFoundError(
             f"{checkpoints.parent.name} has no checkpoint yet.",
             "Let it train until its first checkpoint, or start it again.",
         )
@@ -98,8 +98,8 @@ def find_checkpoint(checkpoints: Path, which: str, best_step: int | None) -> Pat
     if not step.isdigit() or int(step) not in steps:
         what = f"best checkpoint (step {step})" if which == "best" else f"checkpoint {which!r}"
         valid = ["best", "last", *map(str, steps)]
-        raise CheckpointError(
-            f"{checkpoints.parent.name} has no {what}.", hint_for(which, valid[1:])
+        raise CheckpointNotFoundError(
+            f"{checkpoints.parent.name} has no {what}.", hint_for(which, valid)
         )
     return checkpoints / folder_name(int(step))
 

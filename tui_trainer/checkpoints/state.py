@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -85,3 +86,16 @@ def unpack_optimizer(
             "Resume with the optimizer that the run was started with.",
         )
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+    _restore_memory_order(optimizer)
+
+
+def _restore_memory_order(optimizer: Optimizer) -> None:
+    """Lay out state tensors in memory as their parameters are.
+
+    Files hold tensors in the standard order; the fused kernels walk a parameter and its state
+    side by side in memory and pair up the wrong elements where the two differ.
+    """
+    for parameter, entries in optimizer.state.items():
+        for name, value in entries.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                entries[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)

@@ -16,6 +16,11 @@ from tui_trainer.store.run_folder import RunFolder
 _MAX_LINE = 400
 
 
+def has_worker_log(folder: RunFolder) -> bool:
+    """Whether the worker has printed anything."""
+    return folder.worker_log.exists() and folder.worker_log.stat().st_size > 0
+
+
 def tail_worker_log(folder: RunFolder) -> Iterator[list[str]]:
     """At each turn, the lines the worker printed since the last; of a rewritten line its end."""
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode

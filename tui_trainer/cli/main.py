@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -61,6 +62,8 @@ def _usage_error(error: TyperException) -> UsageError:
     hint = f"See what there is with: {path} --help."
     possible = getattr(error, "possibilities", None)
     message = error.message if possible else error.format_message()
+    # Typer's own suggestion is taken off: ours stands in the hint.
+    message = re.sub(r" Did you mean .*\?$", "", message)
     group = getattr(context.command, "commands", None) if context is not None else None
     if possible:
         hint = f"Did you mean {' or '.join(sorted(possible))}?"

@@ -142,10 +142,16 @@ def logs(
     runs: RunsOption = None,
 ) -> None:
     """Print what a run's worker printed, or its events."""
-    from tui_trainer.cli.logs import tail_events, tail_worker_log
+    from tui_trainer.cli.logs import has_worker_log, tail_events, tail_worker_log
     from tui_trainer.store.run_folder import read_run
 
     folder = Registry(choose_runs_dir(runs)).find(reference)
+    if not events and not follow and not has_worker_log(folder):
+        say(
+            f"the worker printed nothing; see its events with: tuitrain runs logs {folder.run} "
+            "--events"
+        )
+        return
     tail = tail_events(folder) if events else tail_worker_log(folder)
     try:
         while True:

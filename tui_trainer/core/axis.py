@@ -12,6 +12,9 @@ from tui_trainer.core.format import format_count
 YKind = Literal["number", "fraction", "bytes"]
 XKind = Literal["step", "time"]
 
+LABEL_CELLS = 6
+"""The most characters in the label of a y tick."""
+_NOTHING = 1e-30  # what lies closer to zero cannot be told from it in so few characters
 _MANTISSAS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _DURATIONS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400,
@@ -33,7 +36,7 @@ class Axis:
         """Where `value` lies: 0 at `low`, 1 at `high`; may lie outside."""
         low, high = self.low, self.high
         if self.is_log:
-            value, low, high = math.log10(max(value, 1e-300)), math.log10(low), math.log10(high)
+            value, low, high = math.log10(max(value, _NOTHING)), math.log10(low), math.log10(high)
         return (value - low) / (high - low)
 
 
@@ -74,6 +77,8 @@ def make_y_axis(
         return _bytes_axis(low, high, rows)
     if kind == "fraction":
         low, high = max(low, 0.0), min(high, 1.0)
+    if max(abs(low), abs(high)) < _NOTHING:
+        low = high = 0.0
     if not high > low:
         pad = abs(high) * 0.05 or 0.5
         low, high = low - pad, high + pad
@@ -103,13 +108,13 @@ def _log_axis(low: float, high: float, rows: int) -> Axis:
 
 
 def _log_floor(value: float) -> float:
-    value = max(value, 1e-300)
+    value = max(value, _NOTHING)
     magnitude = 10.0 ** math.floor(math.log10(value))
     return max(m * magnitude for m in (1.0, 2.0, 5.0) if m * magnitude <= value * (1 + 1e-9))
 
 
 def _log_ceiling(value: float) -> float:
-    value = max(value, 1e-300)
+    value = max(value, _NOTHING)
     magnitude = 10.0 ** math.floor(math.log10(value))
     mantissas = (1.0, 2.0, 5.0, 10.0)
     return min(m * magnitude for m in mantissas if m * magnitude >= value * (1 - 1e-9))
@@ -137,14 +142,20 @@ def _number_labels(ticks: tuple[float, ...], step: float) -> tuple[str, ...]:
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
         decimals += 1  # steps of 2.5
-    largest = max(abs(ticks[0]), abs(ticks[-1]))
-    if decimals <= 5 and largest < 1e5:
-        return tuple(f"{tick:.{decimals}f}" for tick in ticks)
-    for digits in range(4):
+    plain = tuple(f"{tick:.{decimals}f}" for tick in ticks)
+    if decimals <= 5 and _fit(plain):
+        return plain
+    for digits in range(3):
         labels = tuple(_short_exponent(f"{tick:.{digits}e}") if tick else "0" for tick in ticks)
-        if len(set(labels)) == len(labels):
+        if _fit(labels):
             return labels
-    return labels
+    # Numbers too close together for so few characters: only the first and the last are told.
+    ends = [_short_exponent(f"{tick:.0e}") for tick in (ticks[0], ticks[-1])]
+    return (ends[0], *("" for _ in ticks[2:]), ends[1])
+
+
+def _fit(labels: tuple[str, ...]) -> bool:
+    return len(set(labels)) == len(labels) and all(len(text) <= LABEL_CELLS for text in labels)
 
 
 def _short_exponent(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tui_trainer.core.axis import Axis, XKind, YKind, calm_end, make_x_axis, make_y_axis
+from tui_trainer.core.axis import LABEL_CELLS, Axis, XKind, YKind, calm_end, make_x_axis, make_y_axis
 from tui_trainer.core.braille import (
     DOTS_X,
     DOTS_Y,
@@ -22,7 +22,7 @@ from tui_trainer.core.braille import (
 )
 from tui_trainer.core.series import FloatArray
 
-LABEL_WIDTH = 7
+LABEL_WIDTH = LABEL_CELLS + 1
 """Cells left of the plot: six for the label of a tick, one of space."""
 MIN_WIDTH, MIN_HEIGHT = LABEL_WIDTH + 8, 3
 _NON_FINITE, _MARK = "×", "┊"
@@ -228,7 +228,7 @@ def _draw_labels(canvas: _Canvas, x_axis: Axis, y_axis: Axis) -> None:
     for tick, label in zip(y_axis.ticks, y_axis.labels, strict=True):
         row = round((1 - y_axis.position(tick)) * (rows * DOTS_Y - 1)) // DOTS_Y
         if canvas.is_free(row, 0, LABEL_WIDTH):
-            canvas.write(row, 0, f"{label[: LABEL_WIDTH - 1]:>{LABEL_WIDTH - 1}}", "axis")
+            canvas.write(row, 0, f"{label:>{LABEL_CELLS}}", "axis")
     next_free = 0
     for tick, label in zip(x_axis.ticks, x_axis.labels, strict=True):
         centre = LABEL_WIDTH + _cell_of(tick, x_axis, columns)

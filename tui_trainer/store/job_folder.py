@@ -31,7 +31,7 @@ def read_job(folder: Path) -> Job:
     try:
         job: Job = msgspec.json.decode((folder / paths.JOB).read_bytes(), type=Job)
         return job
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WorkerError(
             f"The job in {folder} cannot be read: {error}.", "Start it again."
         ) from error

@@ -30,6 +30,8 @@ from tui_trainer.store.run_folder import (
 
 
 class _IndexEntry(msgspec.Struct, frozen=True):
+    # Its run and signature again, under the entry's own CRC.
+    key: str
     fold: LogFold
     annotations: Annotations
 
@@ -72,9 +74,10 @@ class Registry:
             # The lease before the log: see `derive_state`.
             lease = look(folder.path)
             signature = _signature(folder)
-            entry = _known_entry(known.get(folder.run), signature)
+            key = f"{folder.run} {signature}"
+            entry = _known_entry(known.get(folder.run), key)
             if entry is None:
-                entry = _IndexEntry(read_fold(folder.path), read_annotations(folder.path))
+                entry = _IndexEntry(key, read_fold(folder.path), read_annotations(folder.path))
                 changed[folder.run] = (signature, encode_sealed(entry))
             records.append(make_record(folder, entry.fold, entry.annotations, lease))
         present = {folder.run for folder in folders}
@@ -198,11 +201,12 @@ def _signature(folder: RunFolder) -> str:
     return " ".join(parts)
 
 
-def _known_entry(known: tuple[str, bytes] | None, signature: str) -> _IndexEntry | None:
-    if known is None or known[0] != signature:
+def _known_entry(known: tuple[str, bytes] | None, key: str) -> _IndexEntry | None:
+    if known is None:
         return None
     try:
         content = open_sealed(known[1])
-        return None if isinstance(content, Damage) else _entry_decoder.decode(content)
+        entry = None if isinstance(content, Damage) else _entry_decoder.decode(content)
+        return entry if entry is not None and entry.key == key else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

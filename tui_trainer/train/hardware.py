@@ -25,9 +25,9 @@ def choose_device(config: HardwareConfig) -> tuple[torch.device, str]:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         index = int(wanted.partition(":")[2] or 0)
         if index >= count:
-            there = f"only {count}" if count else "none"
+            there = f"{count} CUDA device(s) only" if count else "no CUDA device"
             raise DeviceError(
-                f"The device {wanted} is not here: PyTorch sees {there} CUDA device(s).",
+                f"The device {wanted} is not here: PyTorch sees {there}.",
                 "Use --device cpu or --device auto, or mend the driver (nvidia-smi tells).",
             )
         return torch.device("cuda", index), f"device cuda:{index}: asked for"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.screen import Screen
 
 from tui_trainer.core.chart import Row, Span
@@ -37,7 +38,8 @@ class HelpScreen(Screen[None]):
         """Heading, keys, footer."""
         yield TextRows(id="heading")
         yield Rule()
-        yield TextRows(id="help")
+        with VerticalScroll(id="help-page"):
+            yield TextRows(id="help")
         yield Rule()
         yield KeyBar("help")
 
@@ -45,7 +47,10 @@ class HelpScreen(Screen[None]):
         """Fill in the page."""
         title = [field(("tuitrain", "strong")), field(("keys", "quiet"))]
         self.query_one("#heading", TextRows).show(lambda width, height: [justify(title, (), width)])
-        self.query_one("#help", TextRows).show(lambda width, height: help_rows(self._place))
+        rows = help_rows(self._place)
+        page = self.query_one("#help", TextRows)
+        page.styles.height = len(rows)
+        page.show(lambda width, height: rows)
 
     def action_close(self) -> None:
         """Back to where the person was."""
