@@ -1,0 +1,41 @@
+"""Events as lines for a person."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui_trainer.core import events
+from tui_trainer.core.happenings import describe_event
+
+
+def test_numbers_alone_are_no_happening() -> None:
+    resources = events.Resources(
+        process_bytes=1, host_used_bytes=2, host_total_bytes=3, cpu_utilization=0.5
+    )
+    assert describe_event(resources) is None
+
+
+def test_a_failure_brings_its_hint() -> None:
+    failed = events.Failed(step=3, code="x", type="T", message="It broke.", hint="Mend it.")
+    happening = describe_event(failed)
+    assert happening is not None
+    assert (happening.level, happening.text, happening.hint) == ("error", "It broke.", "Mend it.")
+
+
+def test_a_best_checkpoint_is_told_apart() -> None:
+    saved = events.CheckpointSaved(
+        step=1172, epoch=1, folder="f", manifest_sha256="", best=True, size_bytes=1, duration_s=0.1
+    )
+    happening = describe_event(saved)
+    assert happening is not None
+    assert happening.text == "step 1 172  best"
+
+
+@settings(max_examples=100)
+@given(st.text(), st.text())
+def test_text_of_a_log_is_made_safe(text: str, hint: str) -> None:
+    happening = describe_event(events.Failed(step=1, code="x", type="", message=text, hint=hint))
+    assert happening is not None
+    for part in (happening.text, happening.hint):
+        assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in part)

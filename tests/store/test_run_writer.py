@@ -1,0 +1,173 @@
+"""The writer's side of a run folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests import builders
+from tui_trainer import paths
+from tui_trainer.core.events import CheckpointSaved, Finished, Message, encode_line
+from tui_trainer.errors import RunStateError, StorageError
+from tui_trainer.store import run_writer
+from tui_trainer.store.event_log import EventLogReader
+from tui_trainer.store.run_folder import read_fold, read_summary
+from tui_trainer.store.run_writer import RunClock, RunWriter
+
+_SAVED = CheckpointSaved(
+    step=2, epoch=0, folder="f", manifest_sha256="0", best=True, size_bytes=1, duration_s=0.1
+)
+
+
+class FakeClock:
+    """A monotonic clock that a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    return FakeClock(monkeypatch)
+
+
+def test_the_clock_leaves_out_pauses(clock: FakeClock) -> None:
+    run_clock = RunClock(100.0)
+    clock.now += 5
+    run_clock.pause()
+    run_clock.pause()
+    clock.now += 50
+    assert run_clock.elapsed_s == 105.0
+    run_clock.unpause()
+    run_clock.unpause()
+    clock.now += 2
+    assert run_clock.elapsed_s == 107.0
+
+
+def test_events_are_stamped_and_numbered(tmp_path: Path, clock: FakeClock) -> None:
+    writer = RunWriter(tmp_path)
+    before = time.time()
+    writer.emit(builders.session_start())
+    clock.now += 3.5
+    writer.emit(builders.steps())
+    writer.close()
+    first, second = EventLogReader(tmp_path / paths.EVENTS).read().events
+    assert (first.seq, second.seq) == (1, 2)
+    assert before <= first.t <= second.t <= time.time()
+    assert (first.elapsed_s, second.elapsed_s) == (0.0, 3.5)
+
+
+def test_the_clock_goes_on_in_the_next_session(tmp_path: Path, clock: FakeClock) -> None:
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.session_start())
+    clock.now += 10
+    writer.emit(builders.steps())
+    writer.close()
+    clock.now += 1000
+    writer = RunWriter(tmp_path)
+    clock.now += 1
+    writer.emit(builders.resumed(2))
+    writer.close()
+    assert EventLogReader(tmp_path / paths.EVENTS).read().events[-1].elapsed_s == 11.0
+
+
+def test_the_writers_fold_is_the_readers(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    for event in (builders.session_start(), builders.nan_steps(), builders.evaluated(), _SAVED):
+        writer.emit(event)
+        assert builders.same(writer.fold, read_fold(tmp_path))
+    writer.close()
+    assert builders.same(read_summary(tmp_path), writer.fold)
+
+
+def test_a_summary_is_written_at_times_and_at_milestones(tmp_path: Path, clock: FakeClock) -> None:
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.session_start())
+    writer.emit(builders.steps(1))
+    assert read_summary(tmp_path).snapshot.seq == 1
+    clock.now += 1.1
+    writer.emit(builders.steps(3))
+    assert read_summary(tmp_path).snapshot.seq == 3
+    writer.emit(_SAVED)
+    assert read_summary(tmp_path).snapshot.seq == 4
+    writer.emit(Message(text="a"))
+    assert read_summary(tmp_path).snapshot.seq == 4
+    writer.close()
+    assert read_summary(tmp_path).snapshot.seq == 5
+
+
+@pytest.mark.parametrize(
+    ("event", "is_synced"),
+    [
+        (builders.session_start(), True),
+        (builders.resumed(1), True),
+        (_SAVED, True),
+        (Finished(step=1, epoch=1), True),
+        (builders.failed(), True),
+        (builders.steps(), False),
+        (Message(text="a"), False),
+    ],
+)
+def test_milestones_are_durable_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: Message, is_synced: bool
+) -> None:
+    writer = RunWriter(tmp_path)
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    writer.emit(event)
+    assert ((tmp_path / paths.EVENTS).stat().st_ino in synced) == is_synced
+
+
+def test_a_torn_tail_is_mended_before_the_next_session(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.session_start())
+    writer.close()
+    with (tmp_path / paths.EVENTS).open("ab") as file:
+        file.write(b'{"kind":"steps","v":1,')
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.resumed(0))
+    writer.close()
+    fold = read_fold(tmp_path)
+    assert (fold.snapshot.seq, fold.damaged, fold.missing) == (2, 0, 0)
+
+
+def test_a_run_of_a_newer_version_is_not_written_to(tmp_path: Path) -> None:
+    newer = msgspec.structs.replace(Message(text="a", seq=1, t=1.0), v=2)
+    content = encode_line(newer)[:-1]
+    (tmp_path / paths.EVENTS).write_bytes(content)
+    with pytest.raises(RunStateError, match="newer"):
+        RunWriter(tmp_path)
+    assert (tmp_path / paths.EVENTS).read_bytes() == content
+
+
+def test_a_summary_that_cannot_be_written_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(run_writer, "replace_file", refuse)
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.session_start())
+    writer.close()
+    assert read_fold(tmp_path).snapshot.seq == 1
+
+
+def test_an_event_that_cannot_be_written_is_not_folded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.session_start())
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:9]))
+        with pytest.raises(StorageError):
+            writer.emit(builders.steps())
+    assert writer.fold.snapshot.seq == 1
+    assert builders.same(writer.fold, read_fold(tmp_path))
