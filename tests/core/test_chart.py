@@ -25,7 +25,7 @@ def line(values: list[float], role: str = "train", glyph: str = "") -> Curve:
     return Curve(np.arange(1.0, len(values) + 1), np.array(values), role, glyph)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     arrays(np.float64, st.integers(0, 100), elements=st.floats(allow_nan=True, width=64)),
     st.integers(1, 90),
@@ -43,7 +43,7 @@ def test_every_line_has_the_width_asked_for(
     assert {len(text) for text in drawn} == {width}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(10, 5000), st.data())
 def test_a_spike_survives_whatever_the_width(count: int, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, count - 1))

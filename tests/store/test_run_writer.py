@@ -39,6 +39,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 def test_the_clock_leaves_out_pauses(clock: FakeClock) -> None:
     run_clock = RunClock(100.0)
+    clock.now += 1
+    run_clock.unpause()
     clock.now += 5
     run_clock.pause()
     run_clock.pause()
@@ -63,7 +65,7 @@ def test_events_are_stamped_and_numbered(tmp_path: Path, clock: FakeClock) -> No
     assert (first.elapsed_s, second.elapsed_s) == (0.0, 3.5)
 
 
-def test_the_clock_goes_on_in_the_next_session(tmp_path: Path, clock: FakeClock) -> None:
+def test_the_clock_goes_on_when_the_next_session_trains(tmp_path: Path, clock: FakeClock) -> None:
     writer = RunWriter(tmp_path)
     writer.emit(builders.session_start())
     clock.now += 10
@@ -73,8 +75,11 @@ def test_the_clock_goes_on_in_the_next_session(tmp_path: Path, clock: FakeClock)
     writer = RunWriter(tmp_path)
     clock.now += 1
     writer.emit(builders.resumed(2))
+    clock.now += 2
+    writer.emit(builders.steps(first=3))
     writer.close()
-    assert EventLogReader(tmp_path / paths.EVENTS).read().events[-1].elapsed_s == 11.0
+    events = EventLogReader(tmp_path / paths.EVENTS).read().events
+    assert [event.elapsed_s for event in events[-2:]] == [10.0, 12.0]
 
 
 def test_the_writers_fold_is_the_readers(tmp_path: Path) -> None:

@@ -84,6 +84,13 @@ def prune_checkpoints(checkpoints: Path, *, keep: int, best_step: int | None) ->
             shutil.rmtree(checkpoints / folder_name(step))
 
 
+def sweep_unpublished(checkpoints: Path) -> None:
+    """Delete what a worker that was killed while saving left behind. The caller holds the lease."""
+    if checkpoints.is_dir():
+        for folder in checkpoints.glob(".*"):
+            shutil.rmtree(folder)
+
+
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     # A copy on the CPU in the standard memory order, which is the only one the format knows.
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -71,7 +71,6 @@ def train(
     given = locals()
     flags = {option: given[option] for option in SETTING_OPTIONS}
     resolved = resolve(_gather(dataset, flags, config, set_ or []), preset=preset)
-    _check_fit(resolved.config)
     if name:
         from tui_trainer.core.run_name import check_name
 
@@ -119,18 +118,6 @@ def _gather(
     if dataset is not None:
         settings.append(Setting("data.dataset", dataset, "DATASET", from_text=True))
     return settings
-
-
-def _check_fit(config: RunConfig) -> None:
-    from tui_trainer.core.catalog import DATASETS, MODELS, misfit
-    from tui_trainer.errors import ModelError
-
-    reason = misfit(MODELS[config.model.name], DATASETS[config.data.dataset])
-    if reason is not None:
-        raise ModelError(
-            f"The model does not fit {config.data.dataset}: {reason}.",
-            "Choose another with --model, or leave it out for the default.",
-        )
 
 
 def _create_run(registry_dir: Path, resolved: Resolved, name: str, *, with_code: bool) -> Any:

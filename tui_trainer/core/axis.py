@@ -15,6 +15,8 @@ XKind = Literal["step", "time"]
 LABEL_CELLS = 6
 """The most characters in the label of a y tick."""
 _NOTHING = 1e-30  # what lies closer to zero cannot be told from it in so few characters
+_MOST = 1e100  # what lies beyond is drawn at the border
+_SAME = 1e-9
 _MANTISSAS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _DURATIONS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400,
@@ -71,23 +73,33 @@ def make_y_axis(
     low: float, high: float, rows: int, *, kind: YKind = "number", log: bool = False
 ) -> Axis:
     """A y axis around the data's `low` and `high`, for a plot of `rows` lines."""
+    low, high = _clamp(low, -_MOST, _MOST), _clamp(high, -_MOST, _MOST)
     if log and low > 0:
         return _log_axis(low, high, rows)
     if kind == "bytes":
         return _bytes_axis(low, high, rows)
     if kind == "fraction":
+        low, high = _clamp(low, 0.0, 1.0), _clamp(high, 0.0, 1.0)
+    low, high = _apart(low, high)
+    if kind == "fraction":
         low, high = max(low, 0.0), min(high, 1.0)
-    if max(abs(low), abs(high)) < _NOTHING:
-        low = high = 0.0
-    if not high > low:
-        pad = abs(high) * 0.05 or 0.5
-        low, high = low - pad, high + pad
-        if kind == "fraction":
-            low, high = max(low, 0.0), min(high, 1.0)
     step = nice_step(high - low, max(2, rows // 3))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     ticks = tuple(index * step for index in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks, _number_labels(ticks, step))
+
+
+def _clamp(value: float, least: float, most: float) -> float:
+    return min(max(value, least), most)
+
+
+def _apart(low: float, high: float) -> tuple[float, float]:
+    """The bounds, moved apart where they are as good as equal."""
+    size = max(abs(low), abs(high))
+    if high - low > max(size * _SAME, _NOTHING):
+        return low, high
+    pad = size * 0.05 if size > _NOTHING else 0.5
+    return low - pad, high + pad
 
 
 def _log_axis(low: float, high: float, rows: int) -> Axis:
@@ -122,40 +134,43 @@ def _log_ceiling(value: float) -> float:
 
 def _log_label(value: float) -> str:
     if 1e-3 * 0.999 <= value < 1e5:
-        return f"{value:.4g}".removeprefix("0") if value < 0.01 else f"{value:.4g}"
+        return f"{value:.4g}"
     return _short_exponent(f"{value:.0e}")
 
 
 def _bytes_axis(low: float, high: float, rows: int) -> Axis:
     size, suffix = next((unit for unit in _UNITS if high >= unit[0]), (1, "B"))
-    step = nice_step(max(high - low, size * 1e-2) / size, max(2, rows // 3))
-    first, last = math.floor(low / size / step + 1e-9), math.ceil(high / size / step - 1e-9)
-    ticks = tuple(index * step for index in range(first, max(last, first + 1) + 1))
-    numbers = zip(ticks, _number_labels(ticks, step), strict=True)
-    labels = tuple(label + suffix if tick else "0" for tick, label in numbers)
+    low, high = _apart(low / size, high / size)
+    step = nice_step(high - low, max(2, rows // 3))
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(index * step for index in range(first, last + 1))
+    numbers = zip(ticks, _number_labels(ticks, step, LABEL_CELLS - 1), strict=True)
+    labels = tuple(text + suffix if tick and text else text and "0" for tick, text in numbers)
     scaled = tuple(tick * size for tick in ticks)
     return Axis(scaled[0], scaled[-1], scaled, labels)
 
 
-def _number_labels(ticks: tuple[float, ...], step: float) -> tuple[str, ...]:
+def _number_labels(
+    ticks: tuple[float, ...], step: float, most: int = LABEL_CELLS
+) -> tuple[str, ...]:
     """Labels with the same number of decimals, short enough for the label column."""
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
         decimals += 1  # steps of 2.5
     plain = tuple(f"{tick:.{decimals}f}" for tick in ticks)
-    if decimals <= 5 and _fit(plain):
+    if decimals <= 5 and _fit(plain, most):
         return plain
     for digits in range(3):
         labels = tuple(_short_exponent(f"{tick:.{digits}e}") if tick else "0" for tick in ticks)
-        if _fit(labels):
+        if _fit(labels, most):
             return labels
     # Numbers too close together for so few characters: only the first and the last are told.
     ends = [_short_exponent(f"{tick:.0e}") for tick in (ticks[0], ticks[-1])]
     return (ends[0], *("" for _ in ticks[2:]), ends[1])
 
 
-def _fit(labels: tuple[str, ...]) -> bool:
-    return len(set(labels)) == len(labels) and all(len(text) <= LABEL_CELLS for text in labels)
+def _fit(labels: tuple[str, ...], most: int) -> bool:
+    return len(set(labels)) == len(labels) and all(len(text) <= most for text in labels)
 
 
 def _short_exponent(text: str) -> str:
@@ -165,7 +180,7 @@ def _short_exponent(text: str) -> str:
 
 def make_x_axis(low: float, high: float, columns: int, *, kind: XKind = "step") -> Axis:
     """An x axis with as many ticks as fit `columns` with room between their labels."""
-    high = high if high > low else low + 1.0
+    high = min(high, _MOST) if high > low else low + 1.0
     label: Callable[[float], str]
     if kind == "step":
         width = len(format_count(round(high))) + 5

@@ -10,7 +10,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tui_trainer.core.axis import LABEL_CELLS, Axis, XKind, YKind, calm_end, make_x_axis, make_y_axis
+from tui_trainer.core.axis import (
+    LABEL_CELLS,
+    Axis,
+    XKind,
+    YKind,
+    calm_end,
+    make_x_axis,
+    make_y_axis,
+)
 from tui_trainer.core.braille import (
     DOTS_X,
     DOTS_Y,

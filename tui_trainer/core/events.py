@@ -33,7 +33,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_de
 
 
 # JSON holds no infinity.
-_WORST_LOSS = sys.float_info.max
+WORST_LOSS = sys.float_info.max
 
 
 class Best(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     value: float
     step: int
-    loss: float = _WORST_LOSS
+    loss: float = WORST_LOSS
 
     @classmethod
     def choose(cls, best: Best | None, metrics: Mapping[str, float], step: int) -> Best | None:
@@ -54,12 +54,12 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
 
         The higher accuracy is better; of equal ones, the one with the lower loss.
         """
-        accuracy, loss = metrics.get("accuracy"), metrics.get("loss", _WORST_LOSS)
+        accuracy, loss = metrics.get("accuracy"), metrics.get("loss", WORST_LOSS)
         if accuracy is None or math.isnan(accuracy):
             return best
         if best is not None and not (accuracy, -loss) > (best.value, -best.loss):
             return best
-        finite_loss = loss if math.isfinite(loss) else _WORST_LOSS
+        finite_loss = loss if math.isfinite(loss) else WORST_LOSS
         return cls(metric="accuracy", value=accuracy, step=step, loss=finite_loss)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tui_trainer.core.events import WORST_LOSS, Best
 from tui_trainer.core.format import format_utc
 from tui_trainer.core.run_state import RunSnapshot, RunState
 
@@ -49,7 +50,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A run: its state, its folded log, what people added, and the health of its log."""
+    """A run: its state, its folded log, what people added, and the health of its log.
+
+    `problem` says why the run could not be read, where it could not.
+    """
 
     run: str
     path: str
@@ -60,6 +64,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     missing: int = 0
     newer_version: int = 0
     pid: int = 0
+    problem: str = ""
 
     @property
     def title(self) -> str:
@@ -83,7 +88,7 @@ def describe(record: RunRecord) -> dict[str, Any]:
         "epochs": snapshot.epochs,
         "step": snapshot.step,
         "steps": snapshot.steps,
-        "best": msgspec.to_builtins(best) if best else None,
+        "best": _describe_best(best) if best else None,
         "last": {split: snapshot.last.get(split) for split in ("train", "validation", "test")},
         "started": None if snapshot.started_t is None else format_utc(snapshot.started_t),
         "elapsed_s": round(snapshot.elapsed_s, 3),
@@ -95,7 +100,15 @@ def describe(record: RunRecord) -> dict[str, Any]:
         "error": _describe_error(record),
         "damaged_lines": record.damaged,
         "missing_events": record.missing,
+        "problem": record.problem or None,
     }
+
+
+def _describe_best(best: Best) -> dict[str, Any]:
+    described: dict[str, Any] = msgspec.structs.asdict(best)
+    if best.loss >= WORST_LOSS:
+        described["loss"] = None
+    return described
 
 
 def _describe_error(record: RunRecord) -> dict[str, str] | None:

@@ -33,6 +33,8 @@ class RunState(StrEnum):
 
 _LIVE = {RunState.STARTING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING}
 
+_ENDED = {"finished", "stopped", "failed"}
+
 Phase = Literal["none", "running", "paused", "stopping", "finished", "stopped", "failed"]
 
 
@@ -65,6 +67,7 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     lr: float | None = None
     best: events.Best | None = None
     last: dict[str, dict[str, float]] = {}
+    last_steps: dict[str, int] = {}
     checkpoint_step: int | None = None
     samples_per_s: float | None = None
     evaluation_s: float = 0.0
@@ -121,6 +124,9 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
         test_count=event.test_count,
         choices=event.choices,
         step=from_step,
+        loss=snapshot.loss if snapshot.step == from_step else None,
+        last=_last_up_to(snapshot, from_step),
+        checkpoint_step=from_step or None,
         epoch=from_step // max(1, event.steps_per_epoch),
         best=event.best if isinstance(event, events.Resumed) else None,
         error=None,
@@ -147,13 +153,18 @@ def _(event: events.EpochFinished, snapshot: RunSnapshot) -> RunSnapshot:
         epoch=event.epoch,
         step=event.step,
         last=snapshot.last | {"train": _floats(event.train)},
+        last_steps=snapshot.last_steps | {"train": event.step},
     )
 
 
 @_fold.register
 def _(event: events.Evaluated, snapshot: RunSnapshot) -> RunSnapshot:
     metrics = _floats(event.metrics)
-    snapshot = replace(snapshot, last=snapshot.last | {event.split: metrics})
+    snapshot = replace(
+        snapshot,
+        last=snapshot.last | {event.split: metrics},
+        last_steps=snapshot.last_steps | {event.split: event.step},
+    )
     if event.split != "validation":
         return snapshot
     best = events.Best.choose(snapshot.best, metrics, event.step)
@@ -196,6 +207,15 @@ def _(event: events.Failed, snapshot: RunSnapshot) -> RunSnapshot:
     return replace(snapshot, phase="failed", error=event)
 
 
+def _last_up_to(snapshot: RunSnapshot, step: int) -> dict[str, dict[str, float]]:
+    """The figures that still stand when training goes on from `step`; the test is yet to come."""
+    return {
+        split: metrics
+        for split, metrics in snapshot.last.items()
+        if split != "test" and snapshot.last_steps.get(split, 0) <= step
+    }
+
+
 def _floats(metrics: dict[str, events.Number]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
@@ -217,18 +237,18 @@ def derive_state(snapshot: RunSnapshot, lease: LeaseView) -> RunState:
     """
     if lease.held is None:
         return RunState.UNKNOWN
+    if lease.launching:
+        return RunState.STARTING
     if lease.held:
         if snapshot.phase == "none" or snapshot.session != lease.session:
             return RunState.STARTING
-        # A terminal phase here is a worker that wrote its last event and is closing its files.
+        if snapshot.phase in _ENDED:
+            # The last event is written; the worker is closing its files.
+            return RunState.STOPPING
         return RunState(snapshot.phase)
-    if lease.launching:
-        return RunState.STARTING
     if snapshot.phase == "none":
         return RunState.FAILED
-    if snapshot.phase in ("finished", "stopped", "failed"):
-        return RunState(snapshot.phase)
-    return RunState.INTERRUPTED
+    return RunState(snapshot.phase) if snapshot.phase in _ENDED else RunState.INTERRUPTED
 
 
 def remaining_s(snapshot: RunSnapshot) -> float | None:

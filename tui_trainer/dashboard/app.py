@@ -97,6 +97,8 @@ class DashboardApp(App[None]):
         self._runs = message.view
         for screen in self._screens_of(RunsScreen):
             screen.show(message.view)
+        for run_screen in self._screens_of(RunScreen):
+            run_screen.compare_anew()
 
     async def on_run_updated(self, message: RunUpdated) -> None:
         """Hand the picture of a run to its screen, if that is still open."""

@@ -21,6 +21,12 @@ class ChartOptions:
         """The smoothing weight, 0 for none."""
         return LEVELS[self.smoothing]
 
+    @property
+    def words(self) -> tuple[str, str, str]:
+        """Smoothing, scale and axis in words."""
+        smooth = f"smooth {self.weight:g}" if self.weight else "not smoothed"
+        return smooth, "log y" if self.log else "linear y", self.x_kind
+
     def smoother(self, by: int) -> ChartOptions:
         """Smoothed by so many levels more, as far as there are any."""
         return replace(self, smoothing=min(max(0, self.smoothing + by), len(LEVELS) - 1))

@@ -94,6 +94,8 @@ def _join(fields: Iterable[Field], gap: int) -> Row:
 
 def wrap_text(text: str, width: int, most: int) -> list[str]:
     """The text in lines of at most `width` cells, at most `most` of them, broken at spaces."""
+    if cell_len(text) <= width:
+        return [text]
     lines: list[str] = []
     line = ""
     for word in text.split():

@@ -63,7 +63,14 @@ class RunTail:
             self._known = read_summary(self.folder.path)
         fold = self._fold if self._fold.offset >= self._known.offset else self._known
         record = make_record(self.folder, fold, read_annotations(self.folder.path), lease)
-        look_of_it = (record.state, record.annotations, lease, fold.offset, self._reader.offset)
+        look_of_it = (
+            record.state,
+            record.annotations,
+            lease,
+            fold.offset,
+            self._reader.offset,
+            self._at_end,
+        )
         if look_of_it == self._shown and not batch.restarted:
             return None
         self._shown = look_of_it

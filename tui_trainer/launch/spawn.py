@@ -17,7 +17,7 @@ from tui_trainer import paths
 from tui_trainer.core.jobs import Job, JobResult, TrainJob
 from tui_trainer.errors import RunStateError, WorkerError
 from tui_trainer.store.job_folder import read_progress, read_result, write_job
-from tui_trainer.store.lease import RecordLock, holder_of
+from tui_trainer.store.lease import acquire_where_possible, holder_of
 
 _POLL_S = 0.01
 _PROGRESS_POLL_S = 0.05
@@ -103,7 +103,7 @@ def start_training(run: Path, job: TrainJob) -> WorkerProcess:
             f"Watch it with: tuitrain attach {run.name}.",
         )
     try:
-        launch_lock = RecordLock(run / paths.LAUNCH_LOCK)
+        launch_lock = acquire_where_possible(run / paths.LAUNCH_LOCK, force=job.force)
     except BlockingIOError as error:
         raise RunStateError(
             f"{run.name} is being started by another tuitrain.",
@@ -114,13 +114,14 @@ def start_training(run: Path, job: TrainJob) -> WorkerProcess:
         write_job(folder, job)
         worker = _start(folder, run / paths.WORKER_LOG)
         while worker.is_alive:
-            held, pid, _ = holder_of(run / paths.WORKER_LEASE)
-            if held is None or pid == worker.pid:
+            held, _, session = holder_of(run / paths.WORKER_LEASE)
+            if held is None or (held and session == job.session):
                 break
             time.sleep(_POLL_S)
         return worker
     finally:
-        launch_lock.release()
+        if launch_lock is not None:
+            launch_lock.release()
 
 
 def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:

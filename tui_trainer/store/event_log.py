@@ -174,13 +174,22 @@ class EventLogWriter:
         return event
 
     def sync(self) -> None:
-        """Make everything appended so far outlive a power cut."""
-        os.fsync(self._descriptor)
+        """Make everything appended so far outlive a power cut.
+
+        Raises:
+            StorageError: the disk failed; what is durable is not known.
+        """
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._failure(error.strerror or str(error)) from error
 
     def close(self) -> None:
         """Sync and close; nothing can be appended after."""
-        self.sync()
-        os.close(self._descriptor)
+        try:
+            self.sync()
+        finally:
+            os.close(self._descriptor)
 
     def _write(self, content: bytes) -> None:
         try:

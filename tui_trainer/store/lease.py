@@ -113,14 +113,14 @@ def look(run: Path) -> LeaseView:
     return LeaseView(held=held, session=session, launching=bool(launching), pid=pid)
 
 
-def acquire_lease(run: Path, session: str) -> RecordLock:
-    """Become the one worker of the run.
+def acquire_lease(run: Path, session: str, *, force: bool = False) -> RecordLock | None:
+    """Become the one worker of the run; with `force` also where locks do not work (then None).
 
     Raises:
-        RunStateError: another worker holds it.
+        RunStateError: another worker holds it, or locks do not work.
     """
     try:
-        return RecordLock(run / paths.WORKER_LEASE, session)
+        return acquire_where_possible(run / paths.WORKER_LEASE, session, force=force)
     except BlockingIOError as error:
         _, pid, _ = holder_of(run / paths.WORKER_LEASE)
         raise RunStateError(
@@ -129,8 +129,33 @@ def acquire_lease(run: Path, session: str) -> RecordLock:
         ) from error
 
 
-def acquire_tree(run: Path, *, wait_s: float = 10.0) -> int:
+def acquire_where_possible(path: Path, note: str = "", *, force: bool) -> RecordLock | None:
+    """The lock on `path`; with `force`, None where the file system has no locks.
+
+    Raises:
+        BlockingIOError: another process holds it.
+        RunStateError: the file system has no locks.
+    """
+    try:
+        return RecordLock(path, note)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in _LOCKS_MISSING:
+            raise
+        if force:
+            return None
+        raise RunStateError(
+            f"It cannot be known whether {path.parent.name} is being trained: "
+            "locks do not work there.",
+            "Make sure that it is not, then repeat with --force.",
+        ) from error
+
+
+def acquire_tree(run: Path, *, wait_s: float = 10.0) -> int | None:
     """Hold `tree.lock` for this process and its children; the descriptor comes back.
+
+    None comes back where the file system has no locks.
 
     Raises:
         RunStateError: children of an earlier session still live after `wait_s`.
@@ -149,3 +174,8 @@ def acquire_tree(run: Path, *, wait_s: float = 10.0) -> int:
                     "Wait for them to end, or end them, then resume.",
                 ) from None
             time.sleep(0.05)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in _LOCKS_MISSING:
+                return None
+            raise

@@ -14,9 +14,9 @@ from tui_trainer import paths
 from tui_trainer.core.events import Damage, encode_sealed, open_sealed
 from tui_trainer.core.run_name import LAST, check_name, number_in, number_of
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
-from tui_trainer.core.run_state import LogFold
+from tui_trainer.core.run_state import LogFold, RunState
 from tui_trainer.core.suggest import nearest
-from tui_trainer.errors import FolderError, RunNotFoundError, UsageError
+from tui_trainer.errors import FolderError, RunNotFoundError, StorageError, UsageError
 from tui_trainer.store.atomic import new_folder, replace_file, write_durable
 from tui_trainer.store.index import Index
 from tui_trainer.store.lease import look
@@ -71,15 +71,10 @@ class Registry:
         changed: dict[str, tuple[str, bytes]] = {}
         records = []
         for folder in folders:
-            # The lease before the log: see `derive_state`.
-            lease = look(folder.path)
-            signature = _signature(folder)
-            key = f"{folder.run} {signature}"
-            entry = _known_entry(known.get(folder.run), key)
-            if entry is None:
-                entry = _IndexEntry(key, read_fold(folder.path), read_annotations(folder.path))
-                changed[folder.run] = (signature, encode_sealed(entry))
-            records.append(make_record(folder, entry.fold, entry.annotations, lease))
+            try:
+                records.append(_read_indexed(folder, known, changed))
+            except OSError as error:
+                records.append(_unreadable(folder, error))
         present = {folder.run for folder in folders}
         index.write(changed, [run for run in known if run not in present])
         return [record for record in records if archived or not record.annotations.archived]
@@ -110,7 +105,13 @@ class Registry:
     def read(self, reference: str) -> tuple[RunFolder, RunRecord]:
         """The run that `reference` names and what is known of it now."""
         folder = self.find(reference)
-        return folder, read_run(folder)
+        try:
+            return folder, read_run(folder)
+        except OSError as error:
+            raise StorageError(
+                f"{folder.run} cannot be read: {error.filename or folder.path}: {error.strerror}.",
+                "Mend the permissions or restore the folder from a copy.",
+            ) from error
 
     def create(self, environment: Environment, config_toml: bytes, name: str = "") -> RunFolder:
         """A new run folder, with the next number, holding its configuration and environment.
@@ -188,6 +189,34 @@ def _fill(
         write_durable(temporary / paths.ENVIRONMENT, msgspec.json.encode(environment))
         if annotations.name:
             write_durable(temporary / paths.ANNOTATIONS, msgspec.json.encode(annotations))
+
+
+def _read_indexed(
+    folder: RunFolder,
+    known: dict[str, tuple[str, bytes]],
+    changed: dict[str, tuple[str, bytes]],
+) -> RunRecord:
+    # The lease before the log: see `derive_state`.
+    lease = look(folder.path)
+    signature = _signature(folder)
+    key = f"{folder.run} {signature}"
+    entry = _known_entry(known.get(folder.run), key)
+    if entry is None:
+        entry = _IndexEntry(key, read_fold(folder.path), read_annotations(folder.path))
+        changed[folder.run] = (signature, encode_sealed(entry))
+    return make_record(folder, entry.fold, entry.annotations, lease)
+
+
+def _unreadable(folder: RunFolder, error: OSError) -> RunRecord:
+    """What can be said of a run whose files the system refuses to read."""
+    return RunRecord(
+        run=folder.run,
+        path=str(folder.path),
+        state=RunState.UNKNOWN,
+        snapshot=LogFold().snapshot,
+        annotations=Annotations(),
+        problem=f"{error.filename or folder.path}: {error.strerror}",
+    )
 
 
 def _signature(folder: RunFolder) -> str:

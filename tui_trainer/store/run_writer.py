@@ -33,11 +33,11 @@ _SYNCED = (SessionStart, CheckpointSaved, Finished, Stopped, Failed)
 
 
 class RunClock:
-    """Seconds of training, over all sessions, without pauses."""
+    """Seconds of training, over all sessions, without pauses; it stands still until started."""
 
     def __init__(self, elapsed_s: float) -> None:
         self._before_s = elapsed_s
-        self._since: float | None = time.monotonic()
+        self._since: float | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -81,6 +81,8 @@ class RunWriter:
 
     def emit(self, event: Event) -> None:
         """Stamp and append an event; those that change what a run is are made durable at once."""
+        if isinstance(event, SessionStart):
+            self.clock.unpause()
         event = replace(event, t=time.time(), elapsed_s=round(self.clock.elapsed_s, 6))
         event = self._log.append(event)
         self._fold = replace(

@@ -65,9 +65,10 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
+def make_repeatable() -> None:
+    """Have cuDNN choose kernels that give the same numbers every time.
+
+    Without it two runs of one seed drift apart, and a resumed run from an uninterrupted one.
+    """
+    torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.benchmark = False

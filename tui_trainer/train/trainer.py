@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from tui_trainer.checkpoints.read import find_checkpoint, read_checkpoint
 from tui_trainer.checkpoints.state import EpochTotals, TrainingState
 from tui_trainer.checkpoints.write import prune_checkpoints, save_checkpoint
@@ -30,7 +32,7 @@ class Progress:
     lr_scale: float = 1.0
     best: events.Best | None = None
     totals: EpochTotals = field(default_factory=EpochTotals)
-    saved_step: int | None = None
+    saved: TrainingState | None = None
 
 
 class Trainer:
@@ -77,8 +79,7 @@ class Trainer:
                     step=self.progress.step, epoch=self.epoch, by=self._desk.stopped_by
                 )
             self._finish_epoch()
-        if self.progress.saved_step != self.progress.step:
-            self.save()
+        self.save()
         self._judge_test()
         return events.Finished(step=self.progress.step, epoch=self.epoch)
 
@@ -219,11 +220,12 @@ class Trainer:
         self._drain()
         since = time.perf_counter()
         progress = self.progress
+        if progress.saved == self._state():
+            return
         best_step = progress.best.step if progress.best is not None else None
-        saved = save_checkpoint(
-            self._checkpoints, self.task.model, self.task.optimizer, self._state()
-        )
-        progress.saved_step = progress.step
+        state = self._state()
+        saved = save_checkpoint(self._checkpoints, self.task.model, self.task.optimizer, state)
+        progress.saved = state
         self._writer.emit(
             events.CheckpointSaved(
                 step=progress.step,
@@ -247,7 +249,7 @@ class Trainer:
             steps_per_epoch=self.task.steps_per_epoch,
             lr_scale=self.progress.lr_scale,
             best=self.progress.best,
-            totals=self.progress.totals,
+            totals=msgspec.structs.replace(self.progress.totals),
             fingerprint=self.task.fingerprint,
         )
 

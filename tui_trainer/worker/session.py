@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tui_trainer import paths
 from tui_trainer.core import events
 from tui_trainer.core.jobs import JobResult, TrainJob, success
@@ -32,7 +34,7 @@ def run_session(job: TrainJob, interrupts: Interrupts) -> JobResult:
     """
     run = Path(job.run_path)
     # Before torch, which takes a second to import: from here on the run is seen as starting.
-    lease = acquire_lease(run, job.session)
+    lease = acquire_lease(run, job.session, force=job.force)
     try:
         acquire_tree(run)
         writer = RunWriter(run)
@@ -41,7 +43,8 @@ def run_session(job: TrainJob, interrupts: Interrupts) -> JobResult:
         finally:
             writer.close()
     finally:
-        lease.release()
+        if lease is not None:
+            lease.release()
     stopped_by_signal = interrupts.stop_signal if isinstance(ending, events.Stopped) else None
     return success(describe(read_run(RunFolder(run))), exit_status_of(stopped_by_signal))
 
@@ -75,12 +78,13 @@ def _train(
 ) -> events.Finished | events.Stopped:
     threads, threads_choice = choose_threads(job.config.hardware.threads)
     from tui_trainer.train.control import ControlDesk
-    from tui_trainer.train.hardware import set_threads
+    from tui_trainer.train.hardware import make_repeatable, set_threads
     from tui_trainer.train.setup import set_up
     from tui_trainer.train.tensorboard import ScalarBoard
     from tui_trainer.train.trainer import Trainer
 
     set_threads(threads)
+    make_repeatable()
     task = set_up(job.config, Path(job.data_dir), threads=threads, choices=[threads_choice])
     progress, lr_changes, notes = _begin(job, run, task)
     if progress.step >= task.steps:
@@ -103,11 +107,13 @@ def _train(
 def _begin(job: TrainJob, run: Path, task: Any) -> tuple[Any, list[tuple[int, float]], list[str]]:
     """Where training begins: progress, learning rates to set again, notes for the log."""
     from tui_trainer.checkpoints.read import read_newest
+    from tui_trainer.checkpoints.write import sweep_unpublished
     from tui_trainer.train.resume import abandoned_lr_changes, restore
     from tui_trainer.train.trainer import Progress
 
     if not job.resume:
         return Progress(), [], []
+    sweep_unpublished(run / paths.CHECKPOINTS)
     checkpoint, notes = read_newest(run / paths.CHECKPOINTS)
     if checkpoint is None:
         changes = abandoned_lr_changes(_log_events(run), 0)
@@ -119,8 +125,8 @@ def _begin(job: TrainJob, run: Path, task: Any) -> tuple[Any, list[tuple[int, fl
         step=state.step,
         lr_scale=state.lr_scale,
         best=state.best,
-        totals=state.totals,
-        saved_step=state.step,
+        totals=msgspec.structs.replace(state.totals),
+        saved=state,
     )
     return progress, abandoned_lr_changes(_log_events(run), state.step), notes
 

@@ -35,7 +35,7 @@ class Field:
                 return "true or false"
             case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
                 noun = "a whole number" if isinstance(info, msgspec.inspect.IntType) else "a number"
-                return " and ".join([noun, *_bounds(info)]).replace(" and ", " ", 1)
+                return " ".join([noun, *_bounds(info)])
         return "text" if ":" not in self.meaning else self.meaning.split(":", 1)[1].strip()
 
     def convert(self, value: Any, *, from_text: bool) -> Any:
@@ -54,14 +54,16 @@ class Field:
 
 
 def _bounds(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> list[str]:
-    words = []
-    for bound, text in ((info.gt, "above"), (info.ge, "at least")):
-        if bound is not None:
-            words.append(f"{text} {bound:g}")
-    for bound, text in ((info.lt, "below"), (info.le, "at most")):
-        if bound is not None:
-            words.append(f"{text} {bound:,}".replace(",", " "))
-    return words
+    if info.ge is not None and info.le is not None:
+        return [f"from {_plain(info.ge)} to {_plain(info.le)}"]
+    bounds = {"above": info.gt, "from": info.ge, "below": info.lt, "up to": info.le}
+    words = [f"{word} {_plain(bound)}" for word, bound in bounds.items() if bound is not None]
+    return [" and ".join(words)]
+
+
+def _plain(bound: float) -> str:
+    whole = bound == int(bound)
+    return f"{bound:,.0f}".replace(",", " ") if whole else f"{bound:g}"
 
 
 @functools.cache
@@ -95,6 +97,4 @@ def check_value(key: str, text: str, origin: str) -> None:
     try:
         field.convert(text, from_text=True)
     except ValueError as error:
-        raise ConfigError(
-            f"{origin} is set to {text!r}, but {error}.", f"Choose {field.allowed}."
-        ) from error
+        raise ConfigError(f"{origin} is {text!r}, but {error}.", "Give another value.") from error

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tui_trainer.core.catalog import DATASETS, MODELS, default_model
+from tui_trainer.core.catalog import DATASETS, MODELS, default_model, misfit
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.presets import preset_names, preset_of_dataset, preset_of_model
@@ -68,6 +68,11 @@ def resolve(settings: Sequence[Setting], *, preset: str = DEFAULT_PRESET) -> Res
                 f"{dataset} with {model} has no preset {preset!r}.", hint_for(preset, names)
             )
         )
+    if dataset in DATASETS and model in MODELS:
+        reason = misfit(MODELS[model], DATASETS[dataset])
+        if reason is not None:
+            message = f"The model does not fit {dataset}: {reason}."
+            errors.append(ModelError(message, "Choose another, or leave it out for the default."))
     if errors:
         raise _combine(errors)
     values: dict[str, tuple[Any, str]] = {
@@ -103,8 +108,8 @@ def _convert(
         except ValueError as error:
             errors.append(
                 ConfigError(
-                    f"{setting.origin} is set to {setting.value!r}, but {error}.",
-                    f"Choose {field.allowed}; without it, it is {field.default}.",
+                    f"{setting.origin} is {setting.value!r}, but {error}.",
+                    "Change it, or leave it out for the value of the preset.",
                 )
             )
             continue

@@ -186,7 +186,9 @@ def _short(value: float | None) -> str:
 
 
 def _option_fields(options: ChartOptions) -> tuple[Field, ...]:
-    smooth = f"smooth {options.weight:g}" if options.weight else "not smoothed"
-    scale = "log y" if options.log else "linear y"
-    axis = "step" if options.x_kind == "step" else "time"
-    return (field((f"{smooth} · {scale} · {axis}", "faint"), rank=2),)
+    smooth, scale, axis = options.words
+    return (
+        field((smooth, "faint"), rank=2),
+        field((f"· {scale}", "faint"), rank=3, tight=True),
+        field((f"· {axis}", "faint"), rank=4, tight=True),
+    )

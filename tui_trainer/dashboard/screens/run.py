@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tui_trainer.dashboard.app import DashboardApp
 
 _HEADER_ROWS, _FOOTER_ROWS, _RULES = 2, 1, 2
+_OPTIONS_S = 1.5
 _SESSION = re.compile("[0-9A-Za-z-]{1,64}")
 
 
@@ -78,6 +79,11 @@ class RunScreen(Screen[None]):
         self._view = view
         if self.is_mounted:
             await self._arrange()
+            self._refresh()
+
+    def compare_anew(self) -> None:
+        """Show the result, if there is one, beside the runs as they are now."""
+        if self.is_mounted and has_result(self.record):
             self._refresh()
 
     def say(self, text: str, role: str = "warning") -> None:
@@ -170,6 +176,8 @@ class RunScreen(Screen[None]):
     def _draw_with(self, options: ChartOptions) -> None:
         self._options = options
         self._refresh()
+        # Small terminals have no room for the options above the chart.
+        self.query_one(KeyBar).say(" · ".join(options.words), "quiet", seconds=_OPTIONS_S)
 
     async def action_pause(self) -> None:
         """Pause, or let a paused run go on."""

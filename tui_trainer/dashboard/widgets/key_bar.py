@@ -36,11 +36,11 @@ class KeyBar(Lines):
             self._labels = labels
             self.redraw()
 
-    def say(self, text: str, role: str = "text") -> None:
+    def say(self, text: str, role: str = "text", *, seconds: float = _NOTICE_S) -> None:
         """Say this instead of the keys, for some seconds."""
         self.hush()
         self._notice, self._notice_role = text, role
-        self._timer = self.set_timer(_NOTICE_S, self.hush)
+        self._timer = self.set_timer(seconds, self.hush)
         self.redraw()
 
     def hush(self) -> None:
