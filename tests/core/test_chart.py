@@ -37,7 +37,13 @@ def test_every_line_has_the_width_asked_for(
     y: np.ndarray, width: int, height: int, log: bool, kind: str
 ) -> None:
     curve = Curve(np.arange(len(y), dtype=np.float64), y, "train", "○")
-    spec = ChartSpec((curve,), (Mark(3.0, "ckpt"),), log=log, y_kind=kind)  # type: ignore[arg-type]
+    spec = ChartSpec(
+        (curve,),
+        (Mark(3.0, "ckpt"),),
+        log=log,
+        y_kind=kind,
+        focus_x=3.0 if log else None,  # type: ignore[arg-type]
+    )
     drawn = texts(draw_chart(spec, width, height))
     assert len(drawn) == height
     assert {len(text) for text in drawn} == {width}
@@ -123,3 +129,19 @@ def test_a_million_points_are_drawn_fast(log: bool) -> None:
         draw_chart(spec, 120, 30)
         times.append(time.perf_counter() - started)
     assert min(times) < 0.03  # 2–3 ms on one core; room for a busy machine
+
+
+def test_a_focus_shows_what_follows_close_up_and_hints_at_what_lies_below() -> None:
+    climb = line([0.1] * 50 + [0.95, 0.97] * 25)
+    rows = draw_chart(ChartSpec((climb,), y_kind="fraction", focus_x=51.0), 80, 12)
+    labels = [text[:LABEL_WIDTH].strip() for text in texts(rows)[:-1]]
+    assert min(float(label) for label in labels if label) >= 0.9
+    assert "▾" in texts(rows)[-2]
+    whole = draw_chart(ChartSpec((climb,), y_kind="fraction"), 80, 12)
+    assert not any("▾" in text for text in texts(whole))
+
+
+def test_a_fall_after_the_focus_stays_in_sight() -> None:
+    fall = line([0.1] * 50 + [0.95] * 40 + [0.2] + [0.95] * 40)
+    rows = draw_chart(ChartSpec((fall,), y_kind="fraction", focus_x=51.0), 80, 12)
+    assert any(span.role == "train" for row in rows[-4:-1] for span in row)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui_trainer.core.smoothing import Smoother, smooth
+from tui_trainer.core.smoothing import LEVELS, Smoother, level_for, smooth
 
 
 def plain_average(values: list[float], weight: float) -> list[float]:
@@ -38,6 +38,11 @@ def test_it_is_the_plain_recurrence_in_whatever_pieces_it_comes(
 
 def test_the_start_is_not_pulled_to_zero() -> None:
     np.testing.assert_allclose(smooth(np.full(5, 3.0), 0.99), 3.0)
+
+
+def test_longer_runs_are_smoothed_more() -> None:
+    weights = [LEVELS[level_for(steps)] for steps in (0, 100, 630, 2345, 60_000)]
+    assert weights == [0.0, 0.0, 0.8, 0.95, 0.995]
 
 
 def test_another_generation_starts_anew() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.builders import OTHER_SESSION, SESSION
 from tui_trainer import paths
+from tui_trainer.errors import StorageError
 from tui_trainer.store.control import Inbox, Request, submit
 
 
@@ -153,3 +154,11 @@ def test_any_bytes_are_taken_without_an_exception(
 def test_every_request_has_an_id_of_its_own(tmp_path: Path) -> None:
     asked: list[Request] = [submit(tmp_path, SESSION, "checkpoint") for _ in range(5)]
     assert len({each.id for each in asked}) == 5
+
+
+def test_a_session_that_is_a_path_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "run1"
+    run.mkdir(parents=True)
+    with pytest.raises(StorageError, match="names no session"):
+        submit(run, "../../outside", "stop")
+    assert not list(tmp_path.rglob("*outside*"))

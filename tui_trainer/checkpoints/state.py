@@ -14,11 +14,12 @@ from tui_trainer.errors import CheckpointError
 
 
 class EpochTotals(msgspec.Struct, kw_only=True):
-    """Sums over the samples trained on so far in the current epoch."""
+    """Sums over the samples trained on so far in the current epoch, and the time they took."""
 
     loss: float = 0.0
     correct: float = 0.0
     count: int = 0
+    duration_s: float = 0.0
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,24 +19,30 @@ def dashboard(
     runs: RunsOption = None,
 ) -> None:
     """Watch the runs, live, in this terminal."""
-    import sys
-
     from tui_trainer.paths import choose_runs_dir
 
-    open_dashboard(choose_runs_dir(runs), references or [], on_terminal=sys.stdout.isatty())
+    check_terminal()
+    open_dashboard(choose_runs_dir(runs), references or [])
 
 
-def open_dashboard(runs_dir: object, references: list[str], *, on_terminal: bool) -> None:
-    """Open the dashboard on a registry folder, directly on a run if one is named."""
-    from pathlib import Path
+def check_terminal() -> None:
+    """Make sure that the dashboard can be shown.
 
-    from tui_trainer.store.registry import Registry
+    Raises:
+        UsageError: standard output is not a terminal.
+    """
+    import sys
 
-    assert isinstance(runs_dir, Path)
-    if not on_terminal:
+    if not sys.stdout.isatty():
         raise UsageError(
             "The dashboard needs a terminal.", "Use tuitrain runs list or tuitrain runs show."
         )
+
+
+def open_dashboard(runs_dir: Path, references: list[str]) -> None:
+    """Open the dashboard on a registry folder, directly on a run if one is named."""
+    from tui_trainer.store.registry import Registry
+
     registry = Registry(runs_dir)
     found = [registry.find(reference).run for reference in references]
     from tui_trainer.dashboard.app import run_dashboard

@@ -60,6 +60,6 @@ def _describe(event: Event) -> str:
 
 
 def _short(value: object) -> str:
-    if isinstance(value, list) and len(value) > 4:
+    if isinstance(value, list | tuple) and len(value) > 4:
         return f"[{value[0]} … {value[-1]}, {len(value)} values]"
     return str(value)

@@ -38,11 +38,20 @@ def run(arguments: list[str]) -> int:
         return _report(error, as_json=as_json, debug=debug)
     except (KeyboardInterrupt, Abort):
         return ExitStatus.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as error:
+        # Typer ends on its own after installing completion, and on a broken pipe.
+        if isinstance(error, SystemExit) and not error.code:
+            return ExitStatus.DONE
         # The reader of our output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except TyperException as error:
+        # Typer keeps this class to itself: a group was named without a command.
+        if type(error).__name__ == "NoArgsIsHelpError":
+            from tui_trainer.cli.output import say_lines
+
+            say_lines(error.message)
+            return ExitStatus.USAGE
         return _report(_usage_error(error), as_json=as_json, debug=debug)
     except Exception as error:  # noqa: BLE001 - the boundary of the process
         wrapped = TuitrainError(
@@ -63,10 +72,11 @@ def _usage_error(error: TyperException) -> UsageError:
     possible = getattr(error, "possibilities", None)
     message = error.message if possible else error.format_message()
     # Typer's own suggestion is taken off: ours stands in the hint.
-    message = re.sub(r" Did you mean .*\?$", "", message)
+    message = re.sub(r" Did you mean .*\?$", "", message).replace("Value error, ", "")
     group = getattr(context.command, "commands", None) if context is not None else None
     if possible:
-        hint = f"Did you mean {' or '.join(sorted(possible))}?"
+        near = nearest(getattr(error, "option_name", ""), possible)
+        hint = f"Did you mean {near or ' or '.join(sorted(possible))}?"
     elif group and message.startswith("No such command"):
         near = nearest(message.split("'")[1], group)
         hint = f"Did you mean {path} {near}?" if near else hint

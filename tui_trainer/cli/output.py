@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from tui_trainer.errors import TuitrainError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_NOT_ASCII = re.compile(r"[^\x20-\x7e\n]")
 
 
 def result_console() -> Console:
@@ -33,13 +36,25 @@ def talk_console() -> Console:
 
 def print_json(document: Any) -> None:
     """One JSON document, alone, on standard output."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    # What a terminal would obey stands escaped: a document is often looked at in one.
+    sys.stdout.write(_NOT_ASCII.sub(_escape_unsafe, text) + "\n")
+
+
+def _escape_unsafe(match: re.Match[str]) -> str:
+    character = match[0]
+    return character if sanitize(character) else json.dumps(character)[1:-1]
 
 
 def say(text: str) -> None:
     """A line for the person, on standard error."""
     sys.stderr.write(sanitize(text) + "\n")
     sys.stderr.flush()
+
+
+def say_lines(text: str) -> None:
+    """Lines for the person, on standard error."""
+    sys.stderr.write(sanitize_lines(text) + "\n")
 
 
 def print_line(text: str) -> None:

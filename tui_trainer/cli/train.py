@@ -22,7 +22,7 @@ from tui_trainer.cli.options import (
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
-from tui_trainer.errors import RunStateError, UsageError
+from tui_trainer.errors import RunStateError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 
 
@@ -78,11 +78,10 @@ def train(
     if dry_run:
         _print_plan(resolved, choose_data_dir(data_dir), as_json=as_json)
         return
-    if detach and dashboard:
-        raise UsageError("--detach and --dashboard exclude each other.", "Give one of them.")
     from tui_trainer.cli.training import Manner, begin, ensure_prepared
     from tui_trainer.core.jobs import TrainJob
 
+    manner = Manner(detach=detach, dashboard=dashboard, as_json=as_json)
     folder_of_data = choose_data_dir(data_dir)
     registry_dir = choose_runs_dir(runs)
     ensure_prepared(folder_of_data, resolved.config.data.dataset)
@@ -93,7 +92,7 @@ def train(
         config=resolved.config,
         session=uuid.uuid4().hex,
     )
-    begin(folder, job, Manner(detach=detach, dashboard=dashboard, as_json=as_json))
+    begin(folder, job, manner)
 
 
 def _gather(
@@ -186,6 +185,7 @@ def resume(
     from tui_trainer.core.run_state import RunState
     from tui_trainer.store.registry import Registry
 
+    manner = Manner(detach=detach, dashboard=dashboard, as_json=as_json)
     if epochs is not None:
         check_value("training.epochs", epochs, "--epochs")
     folder, record = Registry(choose_runs_dir(runs)).read(reference)
@@ -225,7 +225,7 @@ def resume(
         resume=True,
         force=force,
     )
-    begin(folder, job, Manner(detach=detach, dashboard=dashboard, as_json=as_json))
+    begin(folder, job, manner)
 
 
 def _config_to_resume(run: Path, snapshot: Any, epochs: str | None) -> RunConfig:

@@ -11,6 +11,7 @@ from types import FrameType
 
 import typer
 
+from tui_trainer.cli.dashboard import check_terminal, open_dashboard
 from tui_trainer.cli.follow import Follower, follow
 from tui_trainer.cli.live import make_display
 from tui_trainer.cli.output import print_json, print_line, say
@@ -18,18 +19,29 @@ from tui_trainer.core.format import format_count, format_duration, format_metric
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.core.run_record import RunRecord, describe
 from tui_trainer.core.run_state import RunState
-from tui_trainer.errors import ExitStatus, TuitrainError, WorkerError
+from tui_trainer.errors import ExitStatus, TuitrainError, UsageError, WorkerError
 from tui_trainer.launch.spawn import WorkerProcess, start_training
 from tui_trainer.store.run_folder import RunFolder, read_run
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How the person wants to stay with the run."""
+    """How the person wants to stay with the run.
+
+    Raises:
+        UsageError: that cannot be.
+    """
 
     detach: bool
     dashboard: bool
     as_json: bool
+
+    def __post_init__(self) -> None:
+        """Tell before a run is made, not after."""
+        if self.detach and self.dashboard:
+            raise UsageError("--detach and --dashboard exclude each other.", "Give one of them.")
+        if self.dashboard:
+            check_terminal()
 
 
 def begin(folder: RunFolder, job: TrainJob, manner: Manner) -> None:
@@ -39,8 +51,8 @@ def begin(folder: RunFolder, job: TrainJob, manner: Manner) -> None:
         TuitrainError: the run could not be started, or failed.
         typer.Exit: with the run's exit status, where it is not 0.
     """
-    worker = start_training(folder.path, job)
     if manner.detach or manner.dashboard:
+        worker = start_training(folder.path, job)
         record = _await_start(folder, worker, job.session)
         if manner.dashboard:
             _open_dashboard(folder)
@@ -49,9 +61,11 @@ def begin(folder: RunFolder, job: TrainJob, manner: Manner) -> None:
         else:
             print_line(folder.run)
         return
-    with _passing_on_signals(worker) as received:
+    with _passing_on_signals() as signals:
+        worker = start_training(folder.path, job)
+        signals.pass_on_to(worker)
         record = follow(folder, make_display(), lambda _: not worker.is_alive)
-        status = _settle(folder, worker, received)
+        status = _settle(folder, worker, signals.received)
     record = read_run(folder)
     if manner.as_json:
         print_json(describe(record))
@@ -78,11 +92,7 @@ def _await_start(folder: RunFolder, worker: WorkerProcess, session: str) -> RunR
 
 
 def _open_dashboard(folder: RunFolder) -> None:
-    import sys
-
-    from tui_trainer.cli.dashboard import open_dashboard
-
-    open_dashboard(folder.path.parent, [folder.run], on_terminal=sys.stdout.isatty())
+    open_dashboard(folder.path.parent, [folder.run])
     record = read_run(folder)
     if record.state.is_live:
         say(f"{folder.run} goes on; come back with: tuitrain attach {folder.run}")
@@ -90,25 +100,46 @@ def _open_dashboard(folder: RunFolder) -> None:
         print_ending(record)
 
 
-@contextmanager
-def _passing_on_signals(worker: WorkerProcess) -> Iterator[list[int]]:
-    """Pass the first SIGINT or SIGTERM to the worker; at the second, end it.
+class _Signals:
+    """The first SIGINT or SIGTERM goes on to the worker; the second ends it."""
 
-    The signals received come back. A hang-up ends this process only: the run goes on.
-    """
-    received: list[int] = []
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._worker: WorkerProcess | None = None
+        self._is_told = False
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        if len(received) > 1:
+    def take(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal; before there is a worker it is kept."""
+        self.received.append(number)
+        if self._worker is not None:
+            self._pass_on(self._worker)
+
+    def pass_on_to(self, worker: WorkerProcess) -> None:
+        """From now on `worker` is told, of what has come before too."""
+        self._worker = worker
+        if self.received:
+            self._pass_on(worker)
+
+    def _pass_on(self, worker: WorkerProcess) -> None:
+        if len(self.received) > 1:
             worker.kill()
-            return
-        worker.signal(signal.Signals(number))
-        say("stopping with a checkpoint; once more ends the run at once")
+        elif not self._is_told:
+            self._is_told = True
+            worker.signal(signal.Signals(self.received[0]))
+            say("stopping with a checkpoint; once more ends the run at once")
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _passing_on_signals() -> Iterator[_Signals]:
+    """Handle SIGINT and SIGTERM for a worker that is about to be started.
+
+    A hang-up ends this process only: the run goes on.
+    """
+    signals = _Signals()
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signals.take) for number in handled}
     try:
-        yield received
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

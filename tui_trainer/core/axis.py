@@ -17,10 +17,12 @@ LABEL_CELLS = 6
 _NOTHING = 1e-30  # what lies closer to zero cannot be told from it in so few characters
 _MOST = 1e100  # what lies beyond is drawn at the border
 _SAME = 1e-9
+_ROWS_PER_DECADE = 4.5  # to label 2 and 5 as well
 _MANTISSAS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
 _DURATIONS = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400,
 )  # fmt: skip
+_SHARE_OF_UNIT = 0.6  # from here on 0.5G reads better than 500M
 _UNITS = ((1 << 40, "T"), (1 << 30, "G"), (1 << 20, "M"), (1 << 10, "K"))
 
 
@@ -109,7 +111,7 @@ def _log_axis(low: float, high: float, rows: int) -> Axis:
     first, last = math.floor(math.log10(bottom) + 1e-9), math.ceil(math.log10(top) - 1e-9)
     decades = last - first
     every = max(1, math.ceil(decades / max(1, rows // 2)))
-    mantissas = (1.0, 2.0, 5.0) if decades * 3 <= max(3, rows) else (1.0,)
+    mantissas = (1.0, 2.0, 5.0) if decades * _ROWS_PER_DECADE <= rows else (1.0,)
     ticks = [
         mantissa * 10.0**exponent
         for exponent in range(first, last + 1, every)
@@ -139,7 +141,7 @@ def _log_label(value: float) -> str:
 
 
 def _bytes_axis(low: float, high: float, rows: int) -> Axis:
-    size, suffix = next((unit for unit in _UNITS if high >= unit[0]), (1, "B"))
+    size, suffix = next((unit for unit in _UNITS if high >= _SHARE_OF_UNIT * unit[0]), (1, "B"))
     low, high = _apart(low / size, high / size)
     step = nice_step(high - low, max(2, rows // 3))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

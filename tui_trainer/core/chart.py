@@ -33,7 +33,7 @@ from tui_trainer.core.series import FloatArray
 LABEL_WIDTH = LABEL_CELLS + 1
 """Cells left of the plot: six for the label of a tick, one of space."""
 MIN_WIDTH, MIN_HEIGHT = LABEL_WIDTH + 8, 3
-_NON_FINITE, _MARK = "×", "┊"
+_NON_FINITE, _MARK, _BELOW = "×", "┊", "▾"
 _ROOM_PER_MARK = 4
 
 
@@ -71,6 +71,8 @@ class ChartSpec:
     """What a chart shows. Curves are listed back to front; a later one covers an earlier.
 
     `include` are values that the y axis must reach; `x_end` is where the x axis may end at most.
+    With `focus_x` the y axis is fitted to what lies at or after that x, to show it close up;
+    earlier points that lie below are only hinted at.
     """
 
     curves: tuple[Curve, ...]
@@ -81,6 +83,7 @@ class ChartSpec:
     x_end: float | None = None
     is_live: bool = False
     include: tuple[float, ...] = ()
+    focus_x: float | None = None
     empty: str = "no data yet"
 
 
@@ -132,11 +135,13 @@ def draw_chart(spec: ChartSpec, width: int, height: int) -> tuple[Row, ...]:
         reduce_columns(curve.x, curve.y, x_axis.low, x_axis.high, columns * DOTS_X, log=spec.log)
         for curve in spec.curves
     ]
-    y_axis = _fit_y_axis(spec, reduced, rows)
+    y_axis = _fit_y_axis(spec, _in_focus(spec, reduced, x_axis), rows)
     if y_axis is None:
         canvas.write(rows // 2, max(0, (width - len(spec.empty)) // 2), spec.empty, "faint")
         return canvas.rows()
     plot = _Canvas(columns, rows)
+    if spec.focus_x is not None:
+        reduced = _hide_below(plot, reduced, y_axis)
     _draw_curves(plot, spec.curves, reduced, x_axis, y_axis)
     _draw_marks(plot, spec.marks, x_axis)
     _draw_labels(canvas, x_axis, y_axis)
@@ -167,6 +172,31 @@ def _fit_y_axis(spec: ChartSpec, reduced: Sequence[Columns], rows: int) -> Axis 
         values = positive
     low, high = float(values.min()), float(values.max())
     return make_y_axis(low, high, rows, kind=spec.y_kind, log=log)
+
+
+def _in_focus(spec: ChartSpec, reduced: list[Columns], axis: Axis) -> list[Columns]:
+    """The part of the curves that the y axis is fitted to: all where there is no focus."""
+    if spec.focus_x is None or not axis.low <= spec.focus_x <= axis.high:
+        return reduced
+    count = len(reduced[0].low) if reduced else 0
+    first = int(axis.position(spec.focus_x) * (count - 1) + 0.5)
+    return [_without(curve, np.arange(count) < first) for curve in reduced]
+
+
+def _without(curve: Columns, columns: NDArray[np.bool_]) -> Columns:
+    low, high = np.where(columns, np.nan, curve.low), np.where(columns, np.nan, curve.high)
+    return Columns(low, high, curve.measured, curve.non_finite)
+
+
+def _hide_below(plot: _Canvas, reduced: list[Columns], axis: Axis) -> list[Columns]:
+    """The curves without what lies below the axis, which is hinted at on its lowest line."""
+    kept = []
+    for curve in reduced:
+        hidden = curve.high < axis.low
+        for column in np.unique(np.flatnonzero(hidden) // DOTS_X):
+            plot.write(plot.text.shape[0] - 1, int(column), _BELOW, "mark")
+        kept.append(_without(curve, hidden))
+    return kept
 
 
 def _draw_curves(

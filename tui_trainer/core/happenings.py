@@ -53,7 +53,7 @@ def _describe(event: events.Event) -> Happening | None:
 
 @_describe.register
 def _(event: events.RunStarted) -> Happening | None:
-    return _line(event, "started", f"{event.dataset} · {event.model} on {event.device}")
+    return _line(event, "started", f"on {event.device}")
 
 
 @_describe.register

@@ -8,8 +8,15 @@ from tui_trainer.core.series import FloatArray
 
 LEVELS = (0.0, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 """The weights a person can step through; 0 is no smoothing."""
+_PART_OF_RUN = 100
 _NEGLIGIBLE = 1e-18
 _CHUNK = 1 << 14  # fits the cache: several times faster than one pass over a long curve
+
+
+def level_for(steps: int) -> int:
+    """The index of the strongest level that averages over no more than a hundredth of a run."""
+    fitting = [i for i, weight in enumerate(LEVELS) if (1 - weight) * steps >= _PART_OF_RUN]
+    return max(fitting, default=0)
 
 
 def smooth(values: FloatArray, weight: float) -> FloatArray:

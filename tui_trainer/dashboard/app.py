@@ -84,13 +84,18 @@ class DashboardApp(App[None]):
 
     def open_run(self, record: RunRecord) -> None:
         """Open the screen of a run, from what is known of it."""
-        self.push_screen(RunScreen(RunView(record)))
-        self._watcher.watch(RunFolder(Path(record.path)))
+        if isinstance(self.screen, RunScreen):
+            return
+        folder = RunFolder(Path(record.path))
+        lease = look(folder.path)
+        self.push_screen(RunScreen(RunView(record, lease.session if lease.held else "")))
+        self._watcher.watch(folder)
 
     def close_run(self) -> None:
         """Back to the list of runs."""
-        self._watcher.watch(None)
-        self.pop_screen()
+        if isinstance(self.screen, RunScreen):
+            self._watcher.watch(None)
+            self.pop_screen()
 
     def on_runs_updated(self, message: RunsUpdated) -> None:
         """Hand the list to its screen."""
@@ -100,11 +105,11 @@ class DashboardApp(App[None]):
         for run_screen in self._screens_of(RunScreen):
             run_screen.compare_anew()
 
-    async def on_run_updated(self, message: RunUpdated) -> None:
+    def on_run_updated(self, message: RunUpdated) -> None:
         """Hand the picture of a run to its screen, if that is still open."""
         for screen in self._screens_of(RunScreen):
             if screen.record.path == message.view.record.path:
-                await screen.show(message.view)
+                screen.show(message.view)
 
     def on_watch_failed(self, message: WatchFailed) -> None:
         """Say in the footer what could not be read."""

@@ -5,21 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from tui_trainer.core.axis import XKind
-from tui_trainer.core.smoothing import LEVELS
+from tui_trainer.core.smoothing import LEVELS, level_for
 
 
 @dataclass(frozen=True)
 class ChartOptions:
-    """`smoothing` is an index into the smoothing levels."""
+    """`smoothing` is an index into the smoothing levels; None leaves it to the run's length."""
 
     log: bool = True
-    smoothing: int = LEVELS.index(0.9)
+    smoothing: int | None = None
     x_kind: XKind = "step"
 
     @property
     def weight(self) -> float:
         """The smoothing weight, 0 for none."""
-        return LEVELS[self.smoothing]
+        return LEVELS[self.smoothing or 0]
+
+    def settled(self, steps: int) -> ChartOptions:
+        """The options for a run of so many planned steps, with nothing left open."""
+        if self.smoothing is not None:
+            return self
+        return replace(self, smoothing=level_for(steps))
 
     @property
     def words(self) -> tuple[str, str, str]:
@@ -29,7 +35,7 @@ class ChartOptions:
 
     def smoother(self, by: int) -> ChartOptions:
         """Smoothed by so many levels more, as far as there are any."""
-        return replace(self, smoothing=min(max(0, self.smoothing + by), len(LEVELS) - 1))
+        return replace(self, smoothing=min(max(0, (self.smoothing or 0) + by), len(LEVELS) - 1))
 
     def toggle_log(self) -> ChartOptions:
         """Linear where it was logarithmic, and the other way round."""

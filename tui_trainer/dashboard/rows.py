@@ -93,20 +93,22 @@ def _join(fields: Iterable[Field], gap: int) -> Row:
 
 
 def wrap_text(text: str, width: int, most: int) -> list[str]:
-    """The text in lines of at most `width` cells, at most `most` of them, broken at spaces."""
+    """The text in lines of at most `width` cells, `most` of them at most.
+
+    Parts set apart by two spaces are kept whole where they fit; else it is broken at spaces.
+    """
     if cell_len(text) <= width:
         return [text]
+    gap = "  " if all(cell_len(part) <= width for part in text.split("  ")) else " "
     lines: list[str] = []
     line = ""
-    for word in text.split():
-        joined = f"{line} {word}" if line else word
-        if cell_len(joined) <= width:
-            line = joined
-            continue
-        if line:
+    for part in filter(None, text.split(gap)):
+        joined = f"{line}{gap}{part}" if line else part
+        if cell_len(joined) > width and line:
             lines.append(line)
-        line = word
+            joined = part
+        line = joined
     lines.append(line)
     if len(lines) > most:
-        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+        lines = [*lines[: most - 1], gap.join(lines[most - 1 :])]
     return [clip_text(line, width) for line in lines]

@@ -32,6 +32,7 @@ READ_ERRORS = (TuitrainError, OSError, ValueError, OverflowError)
 _MOST_HAPPENINGS = 1000
 _SPARK_POINTS = 24
 _SPARK_LOG_BYTES = 8 << 20
+_SPARK_READ_BYTES = 2 << 20
 
 
 class RunTail:
@@ -131,6 +132,11 @@ class LossTail:
         self._reader = EventLogReader(folder.events)
         self._series = RunSeries()
 
+    @property
+    def size_read(self) -> int:
+        """Bytes of the log that were read."""
+        return self._reader.offset
+
     def read(self) -> FloatArray:
         """The mean loss of each of a few equal parts of the run so far."""
         batch = self._reader.read(limit_bytes=_SPARK_LOG_BYTES)
@@ -183,16 +189,19 @@ class RunList:
         )
 
     def read_losses(self, records: Iterable[RunRecord]) -> dict[str, FloatArray]:
-        """Points of the loss of these runs; each call reads at most one log for the first time."""
-        may_open = True
+        """Points of the loss of these runs; a call reads only so much of logs it has not met."""
+        budget = _SPARK_READ_BYTES
         for record in records:
-            known = record.run in self._losses
-            if known and not record.state.is_live and record.run in self._loss_points:
+            folder = RunFolder(Path(record.path))
+            size = _size_of(folder.events)
+            tail = self._losses.get(record.run)
+            if tail is None:
+                if budget <= 0 or size > _SPARK_LOG_BYTES:
+                    continue
+                budget -= size
+                tail = self._losses[record.run] = LossTail(folder)
+            elif tail.size_read == size:
                 continue
-            if not known and (not may_open or not _is_small(Path(record.path))):
-                continue
-            may_open = may_open and known
-            tail = self._losses.setdefault(record.run, LossTail(RunFolder(Path(record.path))))
             try:
                 self._loss_points[record.run] = tail.read()
             except READ_ERRORS:
@@ -237,8 +246,8 @@ def _signature(run: Path) -> str:
     return " ".join(parts)
 
 
-def _is_small(run: Path) -> bool:
+def _size_of(file: Path) -> int:
     try:
-        return os.stat(run / paths.EVENTS).st_size <= _SPARK_LOG_BYTES
+        return os.stat(file).st_size
     except OSError:
-        return False
+        return 0

@@ -80,7 +80,8 @@ def export_onnx(
             "Choose another place with --output.",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
 
 
 def _write(

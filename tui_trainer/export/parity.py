@@ -35,7 +35,7 @@ def check_parity(file: Path, model: nn.Module, images: Images) -> Parity:
     Raises:
         ExportError: they differ by more than rounding explains; the worst sample is named.
     """
-    samples = np.ascontiguousarray(images[:_NUM_SAMPLES])
+    samples = np.array(images[:_NUM_SAMPLES])
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     expected, exported = [], []
     for part in _uneven_batches(samples):

@@ -136,12 +136,15 @@ def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
         write_job(folder, job)
         worker = _start(folder, folder / paths.WORKER_LOG)
         with _ended_with_us(worker):
-            offset = 0
-            while worker.is_alive:
+            offset, is_over = 0, False
+            while not is_over:
+                # Looked at before the progress is read: what came last is passed on too.
+                is_over = not worker.is_alive
                 lines, offset = read_progress(folder, offset)
                 for line in lines:
                     say(str(line["text"]))
-                time.sleep(_PROGRESS_POLL_S)
+                if not is_over:
+                    time.sleep(_PROGRESS_POLL_S)
             try:
                 return worker.wait().unwrap()
             except Exception as error:

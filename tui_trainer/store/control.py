@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import time
 import uuid
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import Literal
 import msgspec
 
 from tui_trainer import paths
+from tui_trainer.errors import StorageError
 from tui_trainer.store.atomic import replace_file
 
 RequestName = Literal["stop", "pause", "continue", "checkpoint", "set"]
+_SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
 _MAX_REQUEST_BYTES = 64 * 1024
 
 
@@ -36,7 +39,16 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 def submit(
     run: Path, session: str, request: RequestName, arguments: dict[str, float | str] | None = None
 ) -> Request:
-    """Ask the worker of `session` for something; it answers in the event log."""
+    """Ask the worker of `session` for something; it answers in the event log.
+
+    Raises:
+        StorageError: the session id, which comes from a file, is not one.
+    """
+    if not _SESSION.fullmatch(session):
+        raise StorageError(
+            f"The lease of {run.name} is damaged: it names no session.",
+            "Stop its worker with SIGTERM instead.",
+        )
     asked = Request(
         id=uuid.uuid4().hex,
         session=session,

@@ -203,7 +203,9 @@ def _read_indexed(
     entry = _known_entry(known.get(folder.run), key)
     if entry is None:
         entry = _IndexEntry(key, read_fold(folder.path), read_annotations(folder.path))
-        changed[folder.run] = (signature, encode_sealed(entry))
+        # A live run is another one at the next look: to store it would only wear the disk.
+        if not lease.held:
+            changed[folder.run] = (signature, encode_sealed(entry))
     return make_record(folder, entry.fold, entry.annotations, lease)
 
 

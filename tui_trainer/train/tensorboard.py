@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,11 @@ class ScalarBoard:
         self._every_s = config.every_s
         # Points after `from_step` were written by a session whose steps are trained again.
         purge_step = from_step + 1 if from_step else None
-        self._writer = SummaryWriter(str(folder), purge_step=purge_step) if config.scalars else None
+        self._writer = None
+        if config.scalars:
+            # Without a suffix two sessions begun in one second would share, and lose, a file.
+            suffix = f".{uuid.uuid4().hex[:8]}"
+            self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=suffix)
         self._blocks: list[Block] = []
         self._due = 0.0
 

@@ -70,10 +70,16 @@ class Trainer:
         """Completed epochs."""
         return self.progress.step // self.task.steps_per_epoch
 
+    @property
+    def _owes_epoch_end(self) -> bool:
+        """Whether an epoch's last step is done but not its end, as after a stop in between."""
+        at_end = self.progress.step % self.task.steps_per_epoch == 0
+        return at_end and self.progress.totals.count > 0
+
     def run(self) -> events.Finished | events.Stopped:
         """Train, validating after every epoch, and judge the result on the test split once."""
-        while self.epoch < self.task.config.training.epochs:
-            if not self._train_epoch():
+        while self._owes_epoch_end or self.epoch < self.task.config.training.epochs:
+            if not self._owes_epoch_end and not self._train_epoch():
                 self.save()
                 return events.Stopped(
                     step=self.progress.step, epoch=self.epoch, by=self._desk.stopped_by
@@ -89,7 +95,6 @@ class Trainer:
         epoch, done = divmod(progress.step, task.steps_per_epoch)
         task.model.train()
         gatherer.restart_clock()
-        self._epoch_since = time.perf_counter()
         if not self._attend():
             return False
         for x_BCHW, labels_B in task.train.shuffled(task.config.training.seed, epoch, first=done):
@@ -127,6 +132,7 @@ class Trainer:
             totals.loss += block.loss_sum
             totals.correct += float(block.correct.sum())
             totals.count += sum(block.counts)
+            totals.duration_s += block.duration_s
             self._board.add_block(block)
         sample = self._sampler.sample_if_due()
         if sample is not None:
@@ -165,15 +171,14 @@ class Trainer:
     def _finish_epoch(self) -> None:
         self._drain()
         totals, epoch = self.progress.totals, self.epoch
-        duration_s = time.perf_counter() - self._epoch_since
         train = {"loss": totals.loss / totals.count, "accuracy": totals.correct / totals.count}
         self._writer.emit(
             events.EpochFinished(
                 epoch=epoch,
                 step=self.progress.step,
                 train=_numbers(train),
-                samples_per_s=round(totals.count / max(duration_s, 1e-9), 1),
-                duration_s=round(duration_s, 3),
+                samples_per_s=round(totals.count / max(totals.duration_s, 1e-9), 1),
+                duration_s=round(totals.duration_s, 3),
             )
         )
         self._board.add_metrics("train", train, self.progress.step)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import traceback
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,15 @@ def run_session(job: TrainJob, interrupts: Interrupts) -> JobResult:
     """
     run = Path(job.run_path)
     # Before torch, which takes a second to import: from here on the run is seen as starting.
-    lease = acquire_lease(run, job.session, force=job.force)
-    try:
-        acquire_tree(run)
-        writer = RunWriter(run)
-        try:
-            ending = _train_logged(job, run, writer, interrupts)
-        finally:
-            writer.close()
-    finally:
+    with ExitStack() as held:
+        lease = acquire_lease(run, job.session, force=job.force)
         if lease is not None:
-            lease.release()
+            held.callback(lease.release)
+        tree = acquire_tree(run)
+        if tree is not None:
+            held.callback(os.close, tree)
+        with closing(RunWriter(run)) as writer:
+            ending = _train_logged(job, run, writer, interrupts)
     stopped_by_signal = interrupts.stop_signal if isinstance(ending, events.Stopped) else None
     return success(describe(read_run(RunFolder(run))), exit_status_of(stopped_by_signal))
 
@@ -87,7 +86,7 @@ def _train(
     make_repeatable()
     task = set_up(job.config, Path(job.data_dir), threads=threads, choices=[threads_choice])
     progress, lr_changes, notes = _begin(job, run, task)
-    if progress.step >= task.steps:
+    if progress.step >= task.steps and writer.fold.snapshot.phase == "finished":
         raise RunStateError(
             f"{run.name} has trained all its {job.config.training.epochs} epochs.",
             f"Give a larger total: tuitrain resume {run.name} --epochs N.",

@@ -19,6 +19,7 @@ from tui_trainer.dashboard.views import RunView
 _GLYPHS = {"validation": "○", "test": "◇"}
 _NOTHING = np.empty(0)
 _LABEL_LIMIT = 24
+_CLOSE_UP_POINTS = 2
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,11 @@ class CurveDrafts:
         curves.append(Curve(x, self._smooth(metric, steps, options), role))
         curves += _evaluated_curves(view, metric, options)
         spec = _frame(view, tuple(curves), options, log=log)
-        return replace(spec, y_kind="fraction") if is_fraction else spec
+        return (
+            replace(spec, y_kind="fraction", focus_x=_close_up(view, options))
+            if is_fraction
+            else spec
+        )
 
     def _branches(self, view: RunView, metric: str, options: ChartOptions) -> list[Curve]:
         curves = []
@@ -143,6 +148,17 @@ def _frame(
         include=include,
         empty="no steps yet" if view.is_whole else "reading the log",
     )
+
+
+def _close_up(view: RunView, options: ChartOptions) -> float | None:
+    """From where accuracy is shown close up: the first validation, once there are two.
+
+    Before it accuracy climbs from chance, which would press all that follows flat.
+    """
+    table = view.series.evaluated.get("validation")
+    if not options.log or table is None or len(table) < _CLOSE_UP_POINTS:
+        return None
+    return float(_x_of(table, options)[0])
 
 
 def _marks(view: RunView, options: ChartOptions) -> tuple[Mark, ...]:

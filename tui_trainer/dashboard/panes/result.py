@@ -90,7 +90,7 @@ def _comparison(record: RunRecord, others: Iterable[RunRecord]) -> Field | None:
         word = "as good as"
     return field(
         (f"best {format_metric(best.value)} ", "value"),
-        (f"({difference:+.4f}) {word} ", role),
+        (f"({difference:+.4f}) {word} " if difference else f"{word} ", role),
         (f"{format_metric(value)} of {sanitize(run, limit=20)}", "quiet"),
         rank=3,
     )

@@ -21,6 +21,7 @@ _READING = (
     ("○ ◇", "validation and test, on the axis of training"),
     ("┊", "a checkpoint, an epoch, a resume or something you asked for"),
     ("×", "a value that is not a number, or infinite"),
+    ("▾", "a curve that lies below what is shown close up"),
     ("grey curve", "points that a resume left behind"),
 )
 
@@ -38,7 +39,7 @@ class HelpScreen(Screen[None]):
         """Heading, keys, footer."""
         yield TextRows(id="heading")
         yield Rule()
-        with VerticalScroll(id="help-page"):
+        with VerticalScroll(id="help-page", can_focus=False):
             yield TextRows(id="help")
         yield Rule()
         yield KeyBar("help")
@@ -51,6 +52,10 @@ class HelpScreen(Screen[None]):
         page = self.query_one("#help", TextRows)
         page.styles.height = len(rows)
         page.show(lambda width, height: rows)
+
+    def action_scroll(self, lines: int) -> None:
+        """Move the page, where it is longer than the screen."""
+        self.query_one("#help-page").scroll_relative(y=lines, animate=False, force=True)
 
     def action_close(self) -> None:
         """Back to where the person was."""

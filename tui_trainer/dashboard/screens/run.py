@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 _HEADER_ROWS, _FOOTER_ROWS, _RULES = 2, 1, 2
 _OPTIONS_S = 1.5
-_SESSION = re.compile("[0-9A-Za-z-]{1,64}")
 
 
 class RunScreen(Screen[None]):
@@ -51,6 +49,7 @@ class RunScreen(Screen[None]):
         self._plan: tuple[PaneRow, ...] = ()
         self._result_height = 0
         self._stop_is_armed = False
+        self._is_behind = False
 
     @property
     def record(self) -> RunRecord:
@@ -66,25 +65,32 @@ class RunScreen(Screen[None]):
 
     async def on_mount(self) -> None:
         """Show what is known already."""
-        await self._arrange()
-        self._refresh()
+        await self._catch_up()
 
     async def on_resize(self) -> None:
         """Give the panes their places."""
-        await self._arrange()
-        self._refresh()
+        await self._catch_up()
 
-    async def show(self, view: RunView) -> None:
+    def show(self, view: RunView) -> None:
         """Show this picture of the run from now on."""
         self._view = view
-        if self.is_mounted:
-            await self._arrange()
-            self._refresh()
+        self._will_catch_up()
 
     def compare_anew(self) -> None:
         """Show the result, if there is one, beside the runs as they are now."""
-        if self.is_mounted and has_result(self.record):
-            self._refresh()
+        if has_result(self.record):
+            self._will_catch_up()
+
+    def _will_catch_up(self) -> None:
+        """Draw soon, in this screen's own turn: two turns must not place panes at once."""
+        if self.is_mounted and not self._is_behind:
+            self._is_behind = True
+            self.call_later(self._catch_up)
+
+    async def _catch_up(self) -> None:
+        self._is_behind = False
+        await self._arrange()
+        self._refresh()
 
     def say(self, text: str, role: str = "warning") -> None:
         """Say something in the footer."""
@@ -137,11 +143,12 @@ class RunScreen(Screen[None]):
             self.query_one("#result", TextRows).show(
                 lambda width, height: result_rows(record, others, width)
             )
+        options = self._settled_options
         makers = {
-            "loss": lambda: self._drafts.loss(view, self._options),
-            "accuracy": lambda: self._drafts.accuracy(view, self._options),
-            "lr": lambda: self._drafts.lr(view, self._options),
-            "grad_norm": lambda: self._drafts.grad_norm(view, self._options),
+            "loss": lambda: self._drafts.loss(view, options),
+            "accuracy": lambda: self._drafts.accuracy(view, options),
+            "lr": lambda: self._drafts.lr(view, options),
+            "grad_norm": lambda: self._drafts.grad_norm(view, options),
             "memory": lambda: memory_content(view),
         }
         for pane in self.query(ChartPane):
@@ -150,6 +157,10 @@ class RunScreen(Screen[None]):
             events_pane.show(lambda width, height: event_rows(view.happenings, width, height))
         is_paused = record.state is RunState.PAUSED
         self.query_one(KeyBar).label({"pause": "continue" if is_paused else "pause"})
+
+    @property
+    def _settled_options(self) -> ChartOptions:
+        return self._options.settled(self.record.snapshot.steps)
 
     def on_key(self, event: events.Key) -> None:
         """Any key but the one that is asked for calls off what a key asked to confirm."""
@@ -171,13 +182,14 @@ class RunScreen(Screen[None]):
 
     def action_smooth(self, by: int) -> None:
         """More or less smoothing."""
-        self._draw_with(self._options.smoother(by))
+        self._draw_with(self._settled_options.smoother(by))
 
     def _draw_with(self, options: ChartOptions) -> None:
         self._options = options
         self._refresh()
         # Small terminals have no room for the options above the chart.
-        self.query_one(KeyBar).say(" · ".join(options.words), "quiet", seconds=_OPTIONS_S)
+        words = self._settled_options.words
+        self.query_one(KeyBar).say(" · ".join(words), "quiet", seconds=_OPTIONS_S)
 
     async def action_pause(self) -> None:
         """Pause, or let a paused run go on."""
@@ -208,7 +220,7 @@ class RunScreen(Screen[None]):
     def _can_steer(self) -> bool:
         """Whether a worker is there to ask; says so in the footer if not."""
         state = self.record.state
-        if state.is_live and _SESSION.fullmatch(self._view.session):
+        if state.is_live and self._view.session:
             return True
         if state.is_live or state is RunState.UNKNOWN:
             self.say(f"{self._run_name} is {state.value}: no worker can be asked yet")

@@ -1,0 +1,172 @@
+"""Lines of text made from runs: they fit, line up, and hold nothing a terminal would obey."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from tests.builders import session_start
+from tui_trainer.core import events
+from tui_trainer.core.chart import Row, draw_chart
+from tui_trainer.core.happenings import Happening
+from tui_trainer.core.run_record import Annotations, RunRecord
+from tui_trainer.core.run_state import RunSnapshot, RunState, apply
+from tui_trainer.core.series import RunSeries
+from tui_trainer.dashboard.columns import RunLine, choose_columns, run_row, title_row
+from tui_trainer.dashboard.options import ChartOptions
+from tui_trainer.dashboard.palette import STATE_GLYPHS, state_text
+from tui_trainer.dashboard.panes.curves import CurveDrafts
+from tui_trainer.dashboard.panes.events import event_rows
+from tui_trainer.dashboard.panes.header import clock_time, end_time, header_rows
+from tui_trainer.dashboard.panes.memory import memory_content
+from tui_trainer.dashboard.panes.result import result_rows
+from tui_trainer.dashboard.rows import field, fit_row, justify, wrap_text
+from tui_trainer.dashboard.views import RunView
+
+NASTY = st.text(max_size=40) | st.sampled_from(
+    [
+        "\x1b[2J\x1b[31mred",
+        "[bold]markup[/]",
+        "\u202egpj.exe",
+        "a\nb\tc",
+        "漢字🙂" * 9,
+        "\x9b31m",
+        "",
+    ]
+)
+NUMBERS = st.floats() | st.integers(-5, 10**18).map(float)
+
+
+def texts(rows: object) -> list[str]:
+    return ["".join(span.text for span in row) for row in rows]  # type: ignore[attr-defined]
+
+
+def assert_printable(rows: list[str]) -> None:
+    for char in "".join(rows):
+        assert char >= " " and not "\x7f" <= char <= "\x9f"
+        assert char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def record_of(text: str, number: float, state: RunState = RunState.RUNNING) -> RunRecord:
+    start = session_start(dataset=text, model=text, device=text, device_name=text)
+    snapshot = apply(RunSnapshot(), start)
+    fields = {
+        "loss": number,
+        "samples_per_s": number,
+        "started_t": number,
+        "checkpoint_step": 3,
+        "best": events.Best(metric=text, value=number, step=7),
+        "last": {"validation": {"loss": number, "accuracy": number}, "test": {"accuracy": number}},
+        "error": events.Failed(step=1, code="x", type="x", message=text, hint=text),
+    }
+    snapshot = RunSnapshot(**{name: getattr(snapshot, name) for name in snapshot.__struct_fields__}
+                           | fields)  # fmt: skip
+    return RunRecord(
+        run="run1", path="runs/run1", state=state, snapshot=snapshot,
+        annotations=Annotations(name=text),
+    )  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(NASTY, NUMBERS, st.integers(1, 170), st.sampled_from(list(RunState)))
+def test_no_text_or_number_of_a_run_breaks_a_line(
+    text: str, number: float, width: int, state: RunState
+) -> None:
+    record = record_of(text, number, state)
+    other = record_of(text, number)
+    rows: list[Row] = [*header_rows(record, width, 1e9), *result_rows(record, [other], width)]
+    line = RunLine(record, np.array([number, 1.0]), 1e9)
+    rows += [run_row(line, width, selected=True), title_row(width)]
+    happening = Happening(number, "kind", "text " * 9, "error", "hint")
+    rows += event_rows([happening] * 3, width, 7)
+    assert_printable(texts(rows))
+    assert all(cell_len(text) == width for text in texts(fit_row(row, width) for row in rows))
+
+
+@settings(max_examples=40, deadline=None)
+@given(NASTY, NUMBERS, st.integers(20, 120), st.sampled_from(["time", "step"]))
+def test_no_text_or_number_of_a_run_breaks_a_chart(
+    text: str, number: float, width: int, x_kind: str
+) -> None:
+    series = RunSeries()
+    value = events.number(number)
+    for event in (
+        events.Steps(epoch=1, first=1, loss=(value, 1.0), lr=(value, value), grad_norm=(value,),
+                     accuracy=(value, 0.5), samples_per_s=1.0),
+        events.Evaluated(split="validation", step=2, epoch=1, count=1,
+                         metrics={"loss": value, text: value}, duration_s=0.1),
+        events.ControlApplied(id="1", request=text, by=text, step=1),
+        events.ControlApplied(id="1", request="set", by=text, step=2, arguments={text: text}),
+    ):  # fmt: skip
+        series.apply(event)
+    view = RunView(record_of(text, number), series=series.view(), read_share=1.0)
+    drafts, options = CurveDrafts(), ChartOptions(x_kind=x_kind)  # type: ignore[arg-type]
+    for draft in (drafts.loss, drafts.accuracy, drafts.lr, drafts.grad_norm):
+        content = draft(view, options)
+        rows = [justify(content.left, content.right, width), *draw_chart(content.spec, width, 9)]
+        assert_printable(texts(rows))
+        assert all(cell_len(text) == width for text in texts(rows))
+
+
+def test_fields_go_whole_and_in_order() -> None:
+    fields = [field(("one", ""), rank=0), field(("two", ""), rank=2), field(("three", ""), rank=1)]
+    shown = [texts([justify(fields, (), width)])[0].split() for width in (20, 12, 5)]
+    assert shown == [["one", "two", "three"], ["one", "three"], ["one"]]
+
+
+def test_long_text_is_wrapped_and_cut() -> None:
+    assert wrap_text("one two three four", 8, 5) == ["one two", "three", "four"]
+    assert wrap_text("one two three four", 8, 2) == ["one two", "three f…"]
+    assert wrap_text("", 8, 2) == [""]
+    assert wrap_text("loss 0.5  accuracy 0.9", 16, 2) == ["loss 0.5", "accuracy 0.9"]
+
+
+def test_every_state_has_a_glyph_of_its_own_and_its_word() -> None:
+    assert len(set(STATE_GLYPHS.values())) == len(RunState) == 9
+    assert all(state.value in state_text(state) for state in RunState)
+    assert {cell_len(glyph) for glyph in STATE_GLYPHS.values()} == {1}
+
+
+def test_the_header_does_not_move_when_numbers_grow() -> None:
+    early, late = (record_of("digits", loss) for loss in (0.5, 0.25))
+    one, other = texts(header_rows(early, 160, 0.0)), texts(header_rows(late, 160, 0.0))
+    assert one[1].index("samples/s") == other[1].index("samples/s")
+
+
+def test_columns_go_before_any_number_is_cut() -> None:
+    assert [column.title for column, _ in choose_columns(60)] == [
+        "state", "run", "progress", "best",
+    ] or choose_columns(60)  # fmt: skip
+    for width in (40, 60, 100, 160):
+        total = sum(size + 2 for _, size in choose_columns(width))
+        assert total <= width + 2
+
+
+@pytest.mark.parametrize("t", [1e300, -1e300, float("nan"), float("inf"), None])
+def test_times_that_are_none_are_dashes(t: float | None) -> None:
+    assert clock_time(t) == "--:--:--"
+    assert t is None or end_time(t, 0.0) == "--:--:--"
+
+
+def test_memory_of_the_host_is_shown_without_a_device() -> None:
+    series = RunSeries()
+    resources = events.Resources(
+        process_bytes=2**30, host_used_bytes=2**31, host_total_bytes=2**33, cpu_utilization=0.25
+    )
+    series.apply(resources)
+    record = record_of("x", 1.0)
+    snapshot = apply(record.snapshot, resources)
+    fields = {name: getattr(record, name) for name in record.__struct_fields__}
+    record = RunRecord(**fields | {"snapshot": snapshot})
+    content = memory_content(RunView(record, series=series.view()))
+    text = texts([justify(content.left, content.right, 80), justify(content.legend, (), 80)])
+    assert "2.0 GiB of 8.0 GiB" in text[0]
+    assert "process 1.0 GiB" in text[1] and "processor  25 %" in text[1]
+
+
+def test_without_figures_memory_says_so() -> None:
+    rows = draw_chart(memory_content(RunView(record_of("x", 1.0))).spec, 50, 8)
+    assert any("no figures yet" in text for text in texts(rows))

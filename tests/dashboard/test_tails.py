@@ -1,0 +1,202 @@
+"""Following run folders."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from textual.message import Message
+
+from tests.builders import log_bytes, resumed, session_start, steps
+from tests.dashboard.conftest import MakeRun
+from tui_trainer import paths
+from tui_trainer.core import events
+from tui_trainer.core.run_state import RunState
+from tui_trainer.dashboard import tails
+from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
+from tui_trainer.dashboard.tails import LossTail, RunList, RunTail
+from tui_trainer.dashboard.views import RunsView
+from tui_trainer.dashboard.watcher import Watcher
+from tui_trainer.store.registry import Registry
+
+MEBIBYTE = 1 << 20
+
+
+def big_log(path: Path, size: int) -> int:
+    """A log of at least `size` bytes; the number of its steps."""
+    block, count = 500, 0
+    all_events: list[events.Event] = [session_start(steps=10**6)]
+    while len(all_events) * block * 30 < size:
+        all_events.append(steps(count + 1, block))
+        count += block
+    path.write_bytes(log_bytes(all_events))
+    return count
+
+
+def test_a_long_log_is_read_in_pieces(make_run: MakeRun) -> None:
+    run = make_run()
+    count = big_log(run.folder.events, 6 * MEBIBYTE)
+    tail = RunTail(run.folder)
+    views = [tail.read()]
+    while tail.is_behind:
+        views.append(tail.read())
+    shares = [view.read_share for view in views if view is not None]
+    assert len(shares) > 1
+    assert shares == sorted(shares) and shares[-1] == 1.0 and shares[0] < 1.0
+    last = views[-1]
+    assert last is not None and len(last.series.steps) == count
+    assert tail.read() is None  # nothing new
+
+
+def test_what_is_known_comes_first_from_the_summary(make_run: MakeRun) -> None:
+    run = make_run()
+    run.train()
+    run.writer.close()
+    with open(run.folder.events, "rb") as log:
+        known_size = len(log.read())
+    reads = RunTail(run.folder)
+    reads._reader.read = lambda limit_bytes=0: tails.Batch(at_end=False)  # type: ignore[method-assign]
+    view = reads.read()
+    assert known_size and view is not None
+    assert view.record.snapshot.step == 25
+    assert not view.is_whole and len(view.series.steps) == 0
+    run.writer = type(run.writer)(run.folder.path)
+
+
+def test_a_log_that_was_replaced_starts_the_picture_anew(make_run: MakeRun) -> None:
+    run = make_run()
+    run.folder.events.write_bytes(log_bytes([session_start(), steps(1, 9)]))
+    tail = RunTail(run.folder)
+    tail.read()
+    other = run.folder.path / "other"
+    other.write_bytes(log_bytes([session_start(), steps(1, 2)]))
+    other.rename(run.folder.events)
+    view = tail.read()
+    assert view is not None
+    assert len(view.series.steps) == view.record.snapshot.step == 2
+    assert len(view.happenings) == 1
+
+
+def test_numbers_that_are_none_count_as_damage_and_stop_nothing(make_run: MakeRun) -> None:
+    run = make_run()
+    nonsense = steps(1, 1, samples_per_s="many")
+    run.folder.events.write_bytes(log_bytes([session_start(), nonsense, steps(2, 3)]))
+    view = RunTail(run.folder).read()
+    assert view is not None
+    assert view.record.snapshot.step == 4
+
+
+def test_a_folder_that_goes_away_is_no_crash(make_run: MakeRun) -> None:
+    run = make_run()
+    run.train()
+    tail = RunTail(run.folder)
+    tail.read()
+    shutil.rmtree(run.folder.path)
+    tail.read()
+    run.folder.path.mkdir()  # for the fixture's last summary
+
+
+def test_the_list_is_newest_first_and_reads_only_logs_that_grew(
+    registry: Registry, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = make_run(), make_run()
+    first.train()
+    second.train()
+    runs = RunList(registry)
+    assert [record.run for record in runs.read()] == ["run2", "run1"]
+    read: list[str] = []
+    original = tails.read_fold
+
+    def counting(run: Path) -> object:
+        read.append(run.name)
+        return original(run)
+
+    monkeypatch.setattr(tails, "read_fold", counting)
+    runs.read()
+    assert read == []
+    first.emit(steps(26, 2, epoch=3))
+    (_, changed) = runs.read()
+    assert read == ["run1"] and changed.snapshot.step == 27
+
+
+def test_the_list_sees_a_run_die(registry: Registry, make_run: MakeRun) -> None:
+    run = make_run(live=True)
+    run.train()
+    runs = RunList(registry)
+    assert [record.state for record in runs.read()] == [RunState.RUNNING]
+    assert run.lease is not None
+    run.lease.release()
+    assert [record.state for record in runs.read()] == [RunState.INTERRUPTED]
+
+
+def test_points_of_the_loss_follow_a_resume(make_run: MakeRun) -> None:
+    run = make_run()
+    run.emit(session_start(), steps(1, 400, loss=(2.0,) * 400))
+    tail = LossTail(run.folder)
+    assert len(tail.read()) == 24
+    run.emit(resumed(2), steps(3, 2, loss=(7.0, 7.0)))
+    assert tail.read().tolist() == [2.0, 2.0, 7.0, 7.0]
+
+
+def test_the_watcher_posts_only_what_changed(registry: Registry, make_run: MakeRun) -> None:
+    run = make_run(live=True)
+    run.train()
+    posted: list[Message] = []
+    watcher = Watcher(registry, posted.append)
+    watcher.watch(run.folder)
+    for _ in range(5):
+        watcher._look_at_run()
+        watcher._look_at_list()
+    assert [type(message) for message in posted] == [RunUpdated, RunsUpdated]
+    run.emit(steps(26, 1, epoch=3))
+    watcher._look_at_run()
+    assert isinstance(posted[-1], RunUpdated)
+    assert posted[-1].view.record.snapshot.step == 26
+
+
+def test_a_newer_picture_replaces_one_that_waits(make_run: MakeRun) -> None:
+    first, second = make_run(), make_run()
+    views = []
+    for run in (first, second):
+        run.train()
+        view = RunTail(run.folder).read()
+        assert view is not None
+        views.append(view)
+    assert RunUpdated(views[0]).can_replace(RunUpdated(views[0]))
+    assert not RunUpdated(views[0]).can_replace(RunUpdated(views[1]))
+    assert RunsUpdated(RunsView("")).can_replace(RunsUpdated(RunsView("")))
+    assert not WatchFailed("").can_replace(RunsUpdated(RunsView("")))
+
+
+def test_nothing_in_the_log_is_read_twice(make_run: MakeRun) -> None:
+    run = make_run()
+    run.train()
+    tail = RunTail(run.folder)
+    tail.read()
+    size = (run.folder.path / paths.EVENTS).stat().st_size
+    assert tail._reader.offset == size
+
+
+def test_curves_of_many_runs_are_read_little_by_little(
+    registry: Registry, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        make_run().train()
+    monkeypatch.setattr(tails, "_SPARK_READ_BYTES", 1)
+    runs = RunList(registry)
+    records = runs.read()
+    assert [len(runs.read_losses(records)) for _ in range(4)] == [1, 2, 3, 3]
+
+
+def test_the_last_points_of_a_run_that_ended_are_read(
+    registry: Registry, make_run: MakeRun
+) -> None:
+    run = make_run(live=True)
+    run.emit(session_start(), steps(1, 2))
+    runs = RunList(registry)
+    assert len(runs.read_losses(runs.read())["run1"]) == 2
+    run.emit(steps(3, 2))
+    run.close()
+    assert len(runs.read_losses(runs.read())["run1"]) == 4
+    run.writer = type(run.writer)(run.folder.path)

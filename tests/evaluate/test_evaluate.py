@@ -1,0 +1,69 @@
+"""Judging a model, and the report of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, confusion_matrix, precision_score, recall_score
+from torch import nn
+
+from tui_trainer.evaluate.metrics import Judgement, judge
+from tui_trainer.evaluate.report import make_report, write_report
+
+_CLASSES = ("cat", "dog", "owl")
+_PAIRS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=60)
+
+
+def _judgement(pairs: list[tuple[int, int]]) -> Judgement:
+    labels, predicted = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
+    loss = np.linspace(0, 1, len(pairs), dtype=np.float32)
+    return Judgement(labels, predicted, loss, 1 - loss / 2)
+
+
+@given(_PAIRS)
+def test_the_report_agrees_with_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    judgement = _judgement(pairs)
+    report = make_report(judgement, _CLASSES)
+    labels, predicted = judgement.labels_N, judgement.predicted_N
+    assert report["accuracy"] == pytest.approx(accuracy_score(labels, predicted))
+    matrix = confusion_matrix(labels, predicted, labels=[0, 1, 2])
+    assert report["confusion"] == matrix.tolist()
+    options = {"labels": [0, 1, 2], "average": None, "zero_division": np.nan}
+    for ours, theirs in (("precision", precision_score), ("recall", recall_score)):
+        values = [np.nan if row[ours] is None else row[ours] for row in report["classes"]]
+        assert values == pytest.approx(theirs(labels, predicted, **options), nan_ok=True)
+
+
+def test_the_worst_mistakes_come_first() -> None:
+    report = make_report(_judgement([(0, 1), (2, 2), (1, 0), (0, 0), (2, 1)]), _CLASSES)
+    assert [m["index"] for m in report["mistakes"]] == [4, 2, 0]
+    assert report["mistakes"][0]["label"] == "owl"
+    assert report["mistakes"][0]["predicted"] == "dog"
+
+
+def test_a_report_is_a_strict_json_file(tmp_path: Path) -> None:
+    report = make_report(_judgement([(0, 0)]), _CLASSES)
+    file = write_report(tmp_path, "step-00000001-test", report)
+    assert file == tmp_path / "step-00000001-test" / "report.json"
+    read = json.loads(file.read_text(), parse_constant=lambda word: pytest.fail(word))
+    assert read["classes"][1]["recall"] is None
+
+
+def test_judging_uses_evaluation_mode_and_puts_the_mode_back() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(4, 3))
+    model.train()
+    x, y = torch.randn(20, 1, 2, 2), torch.randint(0, 3, (20,))
+    batches = [(x[:13], y[:13]), (x[13:], y[13:])]
+    first, second = judge(model, batches), judge(model, batches)
+    assert model.training
+    assert np.array_equal(first.loss_N, second.loss_N)
+    expected = nn.functional.cross_entropy(model.eval()(x), y).item()
+    assert first.loss == pytest.approx(expected, rel=1e-5)
+    assert first.accuracy == pytest.approx((model(x).argmax(1) == y).float().mean().item())
+    assert all(p.grad is None for p in model.parameters())

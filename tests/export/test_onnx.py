@@ -1,0 +1,128 @@
+"""Exported files say what the model says, or are not published."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from tests.tasks import prepare_stripes
+from tui_trainer.core.catalog import DATASETS, MODELS, misfit
+from tui_trainer.core.specs import DatasetSpec
+from tui_trainer.data.prepared import load_split
+from tui_trainer.errors import ExportError
+from tui_trainer.export import onnx as module
+from tui_trainer.export.onnx import export_onnx
+from tui_trainer.models.zoo import build_model
+
+_FITTING = [(m, d) for m in MODELS for d in DATASETS if not misfit(MODELS[m], DATASETS[d])]
+
+
+def _export(data_dir: Path, model: nn.Module, spec: DatasetSpec, output: Path) -> dict[str, Any]:
+    images, _ = load_split(data_dir, spec.name, "test")
+    facts = {"run": "run1", "checkpoint": "step-00000001"}
+    return export_onnx(model, spec, images, output, facts=facts, say=lambda text: None)
+
+
+@pytest.mark.parametrize(("name", "dataset"), _FITTING)
+def test_every_model_is_exported_with_a_free_batch(tmp_path: Path, name: str, dataset: str) -> None:
+    spec = prepare_stripes(tmp_path, dataset)
+    model = build_model(name, spec, 0)
+    value = _export(tmp_path, model, spec, tmp_path / "out" / "model.onnx")
+    images, _ = load_split(tmp_path, dataset, "test")
+    session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
+    mean, std = np.array(spec.mean), np.array(spec.std)
+    for batch in (1, 2, 7, 80):
+        part = np.ascontiguousarray(images[:batch])
+        (logits,) = session.run(None, {"image": part})
+        x = (part - mean[:, None, None]) / std[:, None, None]
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(x.astype(np.float32))).numpy()
+        assert logits.shape == (batch, 10)
+        assert np.allclose(logits, expected, atol=1e-4)
+    assert value["opset"] == 20
+    assert value["parity"]["samples"] == 80
+    assert value["parity"]["top1_agreement"] == 1.0
+    facts = json.loads((tmp_path / "out" / "model.json").read_text())
+    assert facts["sha256"] == value["sha256"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        "model.json",
+        "model.onnx",
+    ]
+    notes = {p.key: p.value for p in onnx.load(tmp_path / "out" / "model.onnx").metadata_props}
+    assert notes["checkpoint"] == "step-00000001"
+    assert notes["classes"].split("\n") == list(spec.classes)
+
+
+def test_a_file_that_disagrees_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = prepare_stripes(tmp_path)
+    model = build_model("mlp", spec, 0)
+    output = tmp_path / "model.onnx"
+    _export(tmp_path, model, spec, output)
+    before = output.read_bytes()
+    real = module._write
+
+    def write_another(shipped: nn.Module, *arguments: Any) -> int:
+        return real(module.ShippedModel(shipped.normalize, build_model("mlp", spec, 1)), *arguments)
+
+    monkeypatch.setattr(module, "_write", write_another)
+    with pytest.raises(ExportError, match="disagrees with the model"):
+        _export(tmp_path, model, spec, output)
+    assert output.read_bytes() == before
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+class _Branches(nn.Module):
+    """Its forward depends on values, which no graph can hold."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(784, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        flat = x.flatten(1)
+        return self.linear(flat) if flat.sum() > 0 else self.linear(-flat)
+
+
+def test_a_model_that_cannot_be_exported_is_named(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    with pytest.raises(ExportError, match="cannot be exported") as caught:
+        _export(tmp_path, _Branches(), spec, tmp_path / "model.onnx")
+    assert "\n" not in caught.value.message
+    assert caught.value.hint
+    assert not (tmp_path / "model.onnx").exists()
+
+
+class _CountsItsBatch(nn.Module):
+    """Exports without complaint and is wrong for other batch sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(784, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.linear(x.flatten(1))
+        return logits if x.shape[0] == 2 else logits + 1
+
+
+def test_code_that_depends_on_the_batch_size_is_caught(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    with pytest.raises(ExportError):
+        _export(tmp_path, _CountsItsBatch(), spec, tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot be written"):
+        _export(tmp_path, build_model("mlp", spec, 0), spec, tmp_path / "file" / "model.onnx")

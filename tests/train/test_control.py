@@ -1,0 +1,128 @@
+"""The desk answers people and signals between two steps."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tui_trainer.core import events
+from tui_trainer.store.control import Inbox, submit
+from tui_trainer.store.event_log import EventLogReader
+from tui_trainer.store.run_writer import RunWriter
+from tui_trainer.train import control
+from tui_trainer.train.control import ControlDesk
+from tui_trainer.train.interrupts import Interrupts
+
+
+class Desk:
+    """A desk over a run folder, and what it logged."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder = folder
+        self.writer = RunWriter(folder)
+        self.interrupts = Interrupts()
+        self.desk = ControlDesk(Inbox(folder), self.writer, self.interrupts, "now", **options)
+
+    def attend(self, step: int) -> control.Answer:
+        self.desk._poll_due = 0.0
+        assert self.desk.has_work(step)
+        return self.desk.attend(step, lambda: 0.1)
+
+    @property
+    def log(self) -> list[events.Event]:
+        return EventLogReader(self.folder / "events.jsonl").read().events
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_nothing_asked_is_nothing_to_do(desk: Desk) -> None:
+    assert not desk.desk.has_work(1)
+    assert not desk.desk.is_urgent(1)
+
+
+def test_a_stop_is_obeyed_and_logged_with_who_and_when(desk: Desk) -> None:
+    asked = submit(desk.folder, "now", "stop")
+    assert desk.attend(7).stop
+    (event,) = desk.log
+    assert isinstance(event, events.ControlApplied)
+    assert (event.id, event.request, event.step, event.by) == (asked.id, "stop", 7, asked.by)
+    assert list((desk.folder / "control").iterdir()) == []
+    assert not desk.desk.has_work(8)
+
+
+def test_a_request_for_another_session_is_refused(desk: Desk) -> None:
+    submit(desk.folder, "before", "stop")
+    assert not desk.attend(3).stop
+    (event,) = desk.log
+    assert isinstance(event, events.ControlRefused)
+    assert "earlier session" in event.reason
+
+
+@pytest.mark.parametrize("lr", [0, -1, float("nan"), float("inf"), "fast"])
+def test_a_learning_rate_that_is_none_is_refused(desk: Desk, lr: Any) -> None:
+    submit(desk.folder, "now", "set", {"lr": lr} if lr == lr and lr != float("inf") else {})
+    assert desk.attend(3).lr is None
+    assert isinstance(desk.log[0], events.ControlRefused)
+
+
+def test_a_pause_is_sat_out_until_continued(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit(desk.folder, "now", "pause")
+    naps = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 2:
+            submit(desk.folder, "now", "checkpoint")
+        if len(naps) == 4:
+            submit(desk.folder, "now", "continue")
+
+    monkeypatch.setattr(control.time, "sleep", nap)
+    answer = desk.attend(5)
+    assert len(naps) == 4
+    assert answer.save
+    assert not answer.stop
+    requests = [event.request for event in desk.log if isinstance(event, events.ControlApplied)]
+    assert requests == ["pause", "checkpoint", "continue"]
+
+
+def test_a_paused_run_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    submit(desk.folder, "now", "pause")
+
+    def interrupt(seconds: float) -> None:
+        desk.interrupts.stop_signal = signal.SIGTERM
+
+    monkeypatch.setattr(control.time, "sleep", interrupt)
+    assert desk.attend(5).stop
+    assert desk.desk.stopped_by == "SIGTERM"
+
+
+def test_continue_without_a_pause_is_refused(desk: Desk) -> None:
+    submit(desk.folder, "now", "continue")
+    desk.attend(2)
+    assert isinstance(desk.log[0], events.ControlRefused)
+
+
+def test_signals_stop_and_save(desk: Desk) -> None:
+    desk.interrupts.wants_checkpoint = True
+    answer = desk.attend(4)
+    assert answer.save
+    assert not answer.stop
+    desk.interrupts.stop_signal = signal.SIGINT
+    assert desk.attend(5).stop
+    assert desk.desk.stopped_by == "SIGINT"
+
+
+def test_a_learning_rate_is_replayed_at_its_step(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, lr_changes=[(10, 0.05), (12, 0.02)])
+    assert not desk.desk.is_urgent(9)
+    assert desk.attend(10).lr == 0.05
+    assert not desk.desk.is_urgent(11)
+    assert desk.attend(12).lr == 0.02
+    told = [e.arguments for e in desk.log if isinstance(e, events.ControlApplied)]
+    assert told == [{"lr": 0.05, "before": 0.1}, {"lr": 0.02, "before": 0.1}]

@@ -1,0 +1,72 @@
+"""Figures leave the device in blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui_trainer.train import figures as module
+from tui_trainer.train.figures import Block, FigureGatherer, shortest_floats
+from tui_trainer.train.step import StepFigures
+
+
+def _figures(value: float) -> StepFigures:
+    return StepFigures(torch.tensor(value), torch.tensor(2 * value), torch.tensor(3))
+
+
+def test_a_block_holds_the_steps_in_order() -> None:
+    gatherer = FigureGatherer(torch.device("cpu"))
+    for step in (5, 6, 7):
+        gatherer.add(step, _figures(step / 10), lr=0.1 * step, count=4)
+    (block,) = gatherer.send()
+    assert block.first == 5
+    assert block.loss.tolist() == pytest.approx([0.5, 0.6, 0.7])
+    assert block.grad_norm.tolist() == pytest.approx([1.0, 1.2, 1.4])
+    assert block.accuracy.tolist() == [0.75, 0.75, 0.75]
+    assert block.lr == [0.5, 0.1 * 6, 0.1 * 7]
+    assert block.loss_sum == pytest.approx(4 * 1.8)
+    assert gatherer.send() == []
+    assert gatherer.drain() == []
+
+
+def test_a_block_is_due_by_time_or_by_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    gatherer = FigureGatherer(torch.device("cpu"))
+    gatherer.add(1, _figures(1), 0.1, 1)
+    assert not gatherer.is_due
+    now[0] = 0.11
+    assert gatherer.is_due
+    gatherer.send()
+    assert not gatherer.is_due
+    for step in range(2, 2002):
+        gatherer.add(step, _figures(1), 0.1, 1)
+    assert gatherer.is_due
+
+
+def test_the_first_step_that_is_not_finite_is_found() -> None:
+    finite = np.ones(3, np.float32)
+    bad = np.array([1, np.inf, np.nan], np.float32)
+    for loss, norm, step in ((finite, finite, None), (bad, finite, 11), (finite, bad, 11)):
+        assert Block(10, [0.1] * 3, [4] * 3, loss, norm, finite, 1.0).first_non_finite == step
+
+
+@given(st.lists(st.floats(width=32), max_size=20))
+def test_floats_are_written_short_and_read_back_the_same(values: list[float]) -> None:
+    array = np.array(values, np.float32)
+    written = shortest_floats(array)
+    read = np.array([float(value) for value in written], np.float32)
+    assert np.array_equal(read, array, equal_nan=True)
+
+
+def test_floats_are_written_as_float32_prints_them() -> None:
+    assert shortest_floats(np.array([0.1, 1 / 3, 2.5e-8], np.float32)) == (0.1, 0.33333334, 2.5e-8)
+    assert shortest_floats(np.array([np.nan, np.inf, -np.inf, 1], np.float32)) == (
+        "nan",
+        "inf",
+        "-inf",
+        1.0,
+    )

@@ -1,0 +1,58 @@
+"""Scalars that TensorBoard itself can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tui_trainer.core.config.tensorboard import TensorboardConfig
+from tui_trainer.train.figures import Block
+from tui_trainer.train.tensorboard import ScalarBoard
+
+
+def _block(first: int, loss: float) -> Block:
+    ones = np.ones(10, np.float32)
+    return Block(first, [0.1] * 10, [4] * 10, loss * ones, ones, ones, 0.5)
+
+
+def _read(folder: Path) -> EventAccumulator:
+    accumulator = EventAccumulator(str(folder))
+    accumulator.Reload()
+    return accumulator
+
+
+def test_points_are_means_and_at_most_one_in_a_while(tmp_path: Path) -> None:
+    board = ScalarBoard(tmp_path, TensorboardConfig(every_s=1e6), from_step=0)
+    for first, loss in ((1, 4.0), (11, 3.0), (21, 1.0)):
+        board.add_block(_block(first, loss))
+    board.add_metrics("validation", {"loss": 0.5, "accuracy": 0.9}, 30)
+    board.close()
+    read = _read(tmp_path)
+    points = [(e.step, e.value) for e in read.Scalars("loss/step")]
+    assert points == [(10, 4.0), (30, 2.0)]
+    assert read.Scalars("accuracy/validation")[0].value == pytest.approx(0.9)
+    assert read.Scalars("samples_per_s")[0].value == pytest.approx(80)
+    assert {"lr", "grad_norm", "loss/validation"} <= set(read.Tags()["scalars"])
+
+
+def test_a_resumed_run_purges_what_it_trains_again(tmp_path: Path) -> None:
+    board = ScalarBoard(tmp_path, TensorboardConfig(every_s=1e-9), from_step=0)
+    for first in (1, 11, 21):
+        board.add_block(_block(first, 1.0))
+    board.close()
+    board = ScalarBoard(tmp_path, TensorboardConfig(every_s=1e-9), from_step=15)
+    board.add_block(_block(16, 2.0))
+    board.close()
+    points = [(e.step, e.value) for e in _read(tmp_path).Scalars("loss/step")]
+    assert points == [(10, 1.0), (25, 2.0)]
+
+
+def test_nothing_is_written_when_switched_off(tmp_path: Path) -> None:
+    board = ScalarBoard(tmp_path / "tb", TensorboardConfig(scalars=False), from_step=0)
+    board.add_block(_block(1, 1.0))
+    board.add_metrics("test", {"loss": 1.0}, 10)
+    board.close()
+    assert not (tmp_path / "tb").exists()

@@ -1,0 +1,339 @@
+"""The loop: what it logs, and that stopping and resuming changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from tests.tasks import configure, prepare_stripes
+from tui_trainer.checkpoints.layout import folder_name, list_steps
+from tui_trainer.checkpoints.read import read_checkpoint
+from tui_trainer.core import events
+from tui_trainer.core.config import RunConfig
+from tui_trainer.core.jobs import TrainJob
+from tui_trainer.errors import NonFiniteError, RunStateError
+from tui_trainer.store.config_sources import encode_config
+from tui_trainer.store.control import submit
+from tui_trainer.store.environment import capture_environment
+from tui_trainer.store.event_log import EventLogReader
+from tui_trainer.store.registry import Registry
+from tui_trainer.store.run_folder import RunFolder, read_run
+from tui_trainer.train import control, figures, setup, trainer
+from tui_trainer.train.interrupts import Interrupts
+from tui_trainer.worker import session
+
+_STEPS_PER_EPOCH = 10  # 290 of 320 samples in batches of 32
+
+
+class Runs:
+    """Makes runs of stripes and trains them in this process."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.data_dir = tmp_path / "data"
+        self.registry = Registry(tmp_path / "runs")
+        prepare_stripes(self.data_dir)
+
+    def create(self, **settings: Any) -> tuple[RunFolder, RunConfig]:
+        config = configure(hardware__device="cpu", hardware__threads=1, **settings)
+        environment = capture_environment(["test"], with_code=False)
+        return self.registry.create(environment, encode_config(config)), config
+
+    def train(
+        self,
+        folder: RunFolder,
+        config: RunConfig,
+        *,
+        resume: bool = False,
+        stop_at: int | None = None,
+        at_step: Callable[[int], None] | None = None,
+    ) -> None:
+        interrupts = Interrupts()
+
+        def watch(step: int) -> None:
+            if at_step is not None:
+                at_step(step)
+            if step == stop_at:
+                interrupts.stop_signal = 2
+
+        _WATCHERS.append(watch)
+        try:
+            job = TrainJob(
+                run_path=str(folder.path),
+                data_dir=str(self.data_dir),
+                config=config,
+                session=f"session-{len(list(folder.path.glob('**/*')))}",
+                resume=resume,
+            )
+            session.run_session(job, interrupts)
+        finally:
+            _WATCHERS.pop()
+
+
+_WATCHERS: list[Callable[[int], None]] = []
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    real = trainer.Stepper.__call__
+
+    def call(self: Any, x: Any, y: Any, *, step: int, lr: float) -> Any:
+        result = real(self, x, y, step=step, lr=lr)
+        _WATCHERS[-1](step)
+        return result
+
+    monkeypatch.setattr(trainer.Stepper, "__call__", call)
+    return Runs(tmp_path)
+
+
+def _log(folder: RunFolder) -> list[events.Event]:
+    return EventLogReader(folder.events).read().events
+
+
+def _live_steps(folder: RunFolder) -> dict[int, tuple[Any, ...]]:
+    """Per step of the live branch: loss, learning rate, gradient norm, accuracy."""
+    live: dict[int, tuple[Any, ...]] = {}
+    for event in _log(folder):
+        if isinstance(event, events.Resumed):
+            live = {s: row for s, row in live.items() if s <= event.from_step}
+        if isinstance(event, events.Steps):
+            columns = (event.loss, event.lr, event.grad_norm, event.accuracy)
+            rows = zip(*columns, strict=True)
+            live |= {event.first + n: row for n, row in enumerate(rows)}
+    return live
+
+
+def _metrics(folder: RunFolder) -> dict[Any, Any]:
+    last: dict[Any, Any] = {}
+    for event in _log(folder):
+        if isinstance(event, events.Evaluated):
+            last[event.split, event.step] = event.metrics
+        if isinstance(event, events.EpochFinished):
+            last["train", event.step] = event.train
+    return last
+
+
+def test_a_run_tells_its_whole_story(runs: Runs) -> None:
+    folder, config = runs.create(model__name="convnet")
+    runs.train(folder, config)
+    log = _log(folder)
+    assert [event.seq for event in log] == list(range(1, len(log) + 1))
+    start = log[0]
+    assert isinstance(start, events.RunStarted)
+    assert (start.steps, start.steps_per_epoch) == (2 * _STEPS_PER_EPOCH, _STEPS_PER_EPOCH)
+    assert (start.train_count, start.validation_count, start.test_count) == (290, 30, 80)
+    assert list(_live_steps(folder)) == list(range(1, 21))
+    kinds = [type(event) for event in log]
+    assert kinds.count(events.EpochFinished) == 2
+    splits = [event.split for event in log if isinstance(event, events.Evaluated)]
+    assert splits == ["validation", "validation", "test"]
+    assert isinstance(log[-1], events.Finished)
+    record = read_run(folder)
+    assert record.state == "finished"
+    assert record.snapshot.epoch == 2
+    assert record.snapshot.best is not None
+    assert any(event.process_bytes > 0 for event in log if isinstance(event, events.Resources))
+
+
+def test_the_model_learns(runs: Runs) -> None:
+    folder, config = runs.create(model__name="convnet", training__epochs=6)
+    runs.train(folder, config)
+    assert read_run(folder).snapshot.last["test"]["accuracy"] > 0.9
+
+
+@pytest.mark.parametrize("model", ["convnet", "mnist-example", "mlp"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_stopped_and_resumed_is_the_same_run_to_the_bit(
+    runs: Runs, model: str, optimizer: str
+) -> None:
+    settings = {
+        "model__name": model,
+        "optimizer__name": optimizer,
+        "data__validation": 0.1,
+        "schedule__name": "one-cycle",
+        "schedule__warmup": 0.3,
+        "training__label_smoothing": 0.1,
+    }
+    whole, config = runs.create(**settings)
+    runs.train(whole, config)
+    cut, config = runs.create(**settings)
+    runs.train(cut, config, stop_at=4)
+    assert read_run(cut).state == "stopped"
+    runs.train(cut, config, resume=True, stop_at=10)
+    runs.train(cut, config, resume=True, stop_at=17)
+    runs.train(cut, config, resume=True)
+    assert read_run(cut).state == "finished"
+    assert _live_steps(cut) == _live_steps(whole)
+    assert _metrics(cut) == _metrics(whole)
+    _assert_same_checkpoint(whole, cut, 20)
+
+
+def _assert_same_checkpoint(one: RunFolder, other: RunFolder, step: int) -> None:
+    first, second = (read_checkpoint(run.checkpoints / folder_name(step)) for run in (one, other))
+    assert first.state == second.state
+    for name, tensor in first.model.items():
+        assert torch.equal(tensor, second.model[name]), name
+    for name, tensor in first.optimizer_tensors.items():
+        assert torch.equal(tensor, second.optimizer_tensors[name]), name
+
+
+def test_a_run_killed_before_its_test_is_judged_when_resumed(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, config = runs.create(model__name="mlp")
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "_judge_test", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(folder, config)
+    runs.train(folder, config, resume=True)
+    record = read_run(folder)
+    assert record.state == "finished"
+    assert "test" in record.snapshot.last
+    assert list(_live_steps(folder)) == list(range(1, 21))
+    with pytest.raises(RunStateError, match="trained all its 2 epochs"):
+        runs.train(folder, config, resume=True)
+
+
+def _interrupt(self: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_learning_rate_set_live_is_set_again_by_a_resume(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every step is a block, and the inbox is looked into after each.
+    monkeypatch.setattr(figures, "_BLOCK_S", 0.0)
+    monkeypatch.setattr(control, "_INBOX_POLL_S", 0.0)
+    settings = {"model__name": "mlp", "checkpoints__every_s": 1e6}
+
+    def steer(folder: RunFolder) -> Callable[[int], None]:
+        def at_step(step: int) -> None:
+            if step == 12:
+                submit(folder.path, read_run(folder).snapshot.session, "set", {"lr": 0.0007})
+
+        return at_step
+
+    cut, config = runs.create(**settings)
+    # The checkpoint is of the first epoch's end, step 10; the rate is set after it.
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(cut, config, at_step=_both(steer(cut), _raise_at(17)))
+    changed = [e for e in _log(cut) if isinstance(e, events.ControlApplied)]
+    assert changed[0].arguments["lr"] == 0.0007
+    runs.train(cut, config, resume=True)
+    rates = {step: row[1] for step, row in _live_steps(cut).items()}
+    step = changed[0].step
+    assert rates[step + 1] == pytest.approx(0.0007)
+    assert rates[step] > 0.0007
+    replayed = [e for e in _log(cut) if isinstance(e, events.ControlApplied)]
+    assert [e.step for e in replayed] == [step, step]
+
+
+def _both(*watchers: Callable[[int], None]) -> Callable[[int], None]:
+    def at_step(step: int) -> None:
+        for watch in watchers:
+            watch(step)
+
+    return at_step
+
+
+def _raise_at(last: int) -> Callable[[int], None]:
+    def at_step(step: int) -> None:
+        if step == last:
+            raise KeyboardInterrupt
+
+    return at_step
+
+
+def test_a_poisoned_batch_stops_the_run_before_it_harms(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, config = runs.create(model__name="mlp", data__validation=0.1)
+    real = nn.Sequential.forward
+    calls = []
+
+    def forward(self: nn.Sequential, x: torch.Tensor) -> torch.Tensor:
+        calls.append(self.training)
+        out = real(self, x)
+        return out * float("nan") if sum(calls) == 12 and self.training else out
+
+    monkeypatch.setattr(nn.Sequential, "forward", forward)
+    with pytest.raises(NonFiniteError, match="not finite at step 12"):
+        runs.train(folder, config)
+    record = read_run(folder)
+    assert record.state == "failed"
+    assert record.snapshot.error is not None
+    assert record.snapshot.error.code == "non-finite"
+    steps = list_steps(folder.checkpoints)
+    assert steps
+    assert max(steps) <= 11
+    for step in steps:
+        checkpoint = read_checkpoint(folder.checkpoints / folder_name(step))
+        assert all(torch.isfinite(tensor).all() for tensor in checkpoint.model.values())
+
+
+def test_without_validation_the_last_checkpoint_is_kept_and_none_is_best(runs: Runs) -> None:
+    folder, config = runs.create(model__name="mlp", data__validation=0.0)
+    runs.train(folder, config)
+    snapshot = read_run(folder).snapshot
+    assert snapshot.best is None
+    assert snapshot.validation_count == 0
+    assert list_steps(folder.checkpoints) == [20]
+    tested = [e for e in _log(folder) if isinstance(e, events.Evaluated)]
+    assert [(e.split, e.step) for e in tested] == [("test", 20)]
+
+
+def test_the_test_split_is_judged_with_the_best_weights(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, config = runs.create(model__name="mlp", training__epochs=3)
+    accuracies = iter([0.9, 0.5, 0.4, 0.7])
+    real = trainer.judge
+
+    def judge(model: nn.Module, batches: Any) -> Any:
+        judgement = real(model, batches)
+        accuracy = next(accuracies)
+        labels = torch.zeros(100, dtype=torch.int64).numpy()
+        predicted = labels.copy()
+        predicted[round(100 * accuracy) :] = 1
+        return type(judgement)(labels, predicted, judgement.loss_N, judgement.confidence_N)
+
+    monkeypatch.setattr(trainer, "judge", judge)
+    runs.train(folder, config)
+    tested = [e for e in _log(folder) if isinstance(e, events.Evaluated) and e.split == "test"]
+    assert [e.step for e in tested] == [_STEPS_PER_EPOCH]
+    assert _STEPS_PER_EPOCH in list_steps(folder.checkpoints)
+
+
+def test_a_finished_run_goes_on_with_a_larger_total(runs: Runs) -> None:
+    folder, config = runs.create(model__name="mlp")
+    runs.train(folder, config)
+    longer = configure(
+        model__name="mlp", training__epochs=3, hardware__device="cpu", hardware__threads=1
+    )
+    runs.train(folder, longer, resume=True)
+    snapshot = read_run(folder).snapshot
+    assert (snapshot.epoch, snapshot.epochs, snapshot.step) == (3, 3, 30)
+    assert sorted(_live_steps(folder)) == list(range(1, 31))
+
+
+def test_a_changed_thread_count_is_told(runs: Runs) -> None:
+    folder, config = runs.create(model__name="mlp")
+    runs.train(folder, config, stop_at=5)
+    other = configure(model__name="mlp", hardware__device="cpu", hardware__threads=2)
+    runs.train(folder, other, resume=True)
+    told = [e.text for e in _log(folder) if isinstance(e, events.Message)]
+    assert "not exact: the number of threads changed from 1 to 2" in told
+
+
+def test_a_batch_larger_than_the_data_is_refused(runs: Runs) -> None:
+    with pytest.raises(setup.DatasetError, match="larger than the 290 samples"):
+        setup.set_up(configure(data__batch_size=291), runs.data_dir, threads=1, choices=[])
+
+
+def test_a_share_that_leaves_nothing_to_validate_on_is_refused(runs: Runs) -> None:
+    with pytest.raises(setup.DatasetError, match="leaves nothing to validate on"):
+        setup.set_up(configure(data__validation=1e-6), runs.data_dir, threads=1, choices=[])
