@@ -18,7 +18,7 @@ def dashboard(
     ] = None,
     runs: RunsOption = None,
 ) -> None:
-    """Watch the runs, live, in this terminal."""
+    """Watch runs live in this terminal."""
     from tui_trainer.paths import choose_runs_dir
 
     check_terminal()

@@ -21,7 +21,7 @@ from tui_trainer.store.datasets import (
 )
 
 data_app = typer.Typer(
-    help="The datasets: list, prepare, import, verify, remove.", no_args_is_help=True
+    help="Datasets: list, get, import, verify …", no_args_is_help=True
 )
 
 NameArgument = Annotated[str, typer.Argument(help="The dataset.", metavar="DATASET")]

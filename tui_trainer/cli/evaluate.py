@@ -31,7 +31,11 @@ def evaluate(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a checkpoint of a run: loss, accuracy, per class, and the worst mistakes."""
+    """Judge a checkpoint on a split.
+
+    Loss, accuracy, precision and recall per class, the worst mistakes; the whole report goes
+    into the run's folder.
+    """
     from tui_trainer.core.config.fields import check_value
     from tui_trainer.core.jobs import EvaluateJob
     from tui_trainer.launch.spawn import run_job

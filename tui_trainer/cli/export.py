@@ -37,7 +37,11 @@ def export_onnx(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write an ONNX file that takes stored pixels, once onnxruntime agrees with the model."""
+    """Write a verified ONNX file.
+
+    It takes stored pixels in batches of any size, and is published only if onnxruntime agrees
+    with the model on real test samples.
+    """
     from tui_trainer.core.jobs import ExportJob
     from tui_trainer.launch.spawn import run_job
     from tui_trainer.store.config_sources import read_config

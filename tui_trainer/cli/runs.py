@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tui_trainer.store.run_folder import RunFolder
 
 runs_app = typer.Typer(
-    help="The runs: list, show, read logs, stop, pause, continue, checkpoint, set.",
+    help="Runs: list, show, logs, stop, pause …",
     no_args_is_help=True,
 )
 

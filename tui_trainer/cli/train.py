@@ -67,7 +67,11 @@ def train(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a model on a dataset, in a process of its own, and show it live."""
+    """Train a model and show it live.
+
+    The training runs in a process of its own: it goes on when this terminal is closed. Ctrl-C
+    stops it with a checkpoint, a second Ctrl-C ends it at once.
+    """
     given = locals()
     flags = {option: given[option] for option in SETTING_OPTIONS}
     resolved = resolve(_gather(dataset, flags, config, set_ or []), preset=preset)
@@ -178,7 +182,7 @@ def resume(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a run from its last checkpoint."""
+    """Go on from a run's last checkpoint."""
     from tui_trainer.cli.training import Manner, begin, ensure_prepared
     from tui_trainer.core.config.fields import check_value
     from tui_trainer.core.jobs import TrainJob
@@ -209,6 +213,11 @@ def resume(
             f"{folder.run} has trained all its {record.snapshot.epochs} epochs.",
             f"Give a larger total: tuitrain resume {folder.run} --epochs "
             f"{2 * record.snapshot.epochs}.",
+        )
+    if config.training.epochs * record.snapshot.steps_per_epoch < record.snapshot.step:
+        raise RunStateError(
+            f"{folder.run} is past {config.training.epochs} epochs already.",
+            f"Give a total above {record.snapshot.epoch} with --epochs, or leave it out.",
         )
     folder_of_data = choose_data_dir(data_dir)
     ensure_prepared(folder_of_data, config.data.dataset)
@@ -243,7 +252,10 @@ def _config_to_resume(run: Path, snapshot: Any, epochs: str | None) -> RunConfig
 
 
 def attach(reference: RunArgument, runs: RunsOption = None) -> None:
-    """Show the progress of a run started elsewhere; Ctrl-C only detaches."""
+    """Follow a run started elsewhere.
+
+    Ctrl-C only detaches: the run goes on.
+    """
     from tui_trainer.cli.follow import follow
     from tui_trainer.cli.live import make_display
     from tui_trainer.cli.training import print_ending

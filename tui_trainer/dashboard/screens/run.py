@@ -36,6 +36,13 @@ _HEADER_ROWS, _FOOTER_ROWS, _RULES = 2, 1, 2
 _OPTIONS_S = 1.5
 
 
+def _steering_labels(state: RunState) -> dict[str, str]:
+    """What the steering keys do now; nothing where no worker is there to steer."""
+    if not state.is_live:
+        return {"pause": "", "checkpoint": "", "stop": ""}
+    return {"pause": "continue" if state is RunState.PAUSED else "pause"}
+
+
 class RunScreen(Screen[None]):
     """Watches and steers one run."""
 
@@ -155,8 +162,7 @@ class RunScreen(Screen[None]):
             pane.show(makers[str(pane.id)]())
         for events_pane in self.query("#events").results(TextRows):
             events_pane.show(lambda width, height: event_rows(view.happenings, width, height))
-        is_paused = record.state is RunState.PAUSED
-        self.query_one(KeyBar).label({"pause": "continue" if is_paused else "pause"})
+        self.query_one(KeyBar).label(_steering_labels(record.state))
 
     @property
     def _settled_options(self) -> ChartOptions:

@@ -31,7 +31,7 @@ class KeyBar(Lines):
         return self._notice
 
     def label(self, labels: Mapping[str, str]) -> None:
-        """Name actions by what they would do now, instead of by their usual label."""
+        """Name actions by what they would do now; one named by nothing is left out."""
         if labels != self._labels:
             self._labels = labels
             self.redraw()
@@ -67,5 +67,6 @@ class KeyBar(Lines):
                 rank=key.rank or 0,
             )
             for key in footer_keys(self._place)
+            if self._labels.get(key.action, key.label)
         ]
         return (justify(fields, (), width),)
