@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 
 from tests.builders import resumed, session_start
@@ -130,4 +131,7 @@ def test_a_set_request_says_what_was_set() -> None:
     request = events.ControlApplied(
         id="1", request="set", by="me", step=3, arguments={"lr": 0.01, "mode": "x"}
     )
-    assert describe_request(request) == "lr 0.0100, mode x"
+    assert describe_request(request) == "lr 0.01, mode x"
+    arguments = {"lr": 0.004, "before": 0.05}
+    request = msgspec.structs.replace(request, arguments=arguments)
+    assert describe_request(request) == "lr 0.05→0.004"

@@ -20,9 +20,7 @@ from tui_trainer.store.datasets import (
     verify_dataset,
 )
 
-data_app = typer.Typer(
-    help="Datasets: list, get, import, verify …", no_args_is_help=True
-)
+data_app = typer.Typer(help="Datasets: list, get, import, verify …", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(help="The dataset.", metavar="DATASET")]
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui_trainer.core import events
-from tui_trainer.core.format import format_metric
 
 FloatArray = NDArray[np.float64]
 
@@ -278,11 +277,17 @@ def floats(column: Sequence[events.Number], count: int) -> FloatArray:
 
 
 def describe_request(event: events.ControlApplied) -> str:
-    """A request in a few words: `pause`, `lr 0.01`."""
+    """A request in a few words: `pause`, `lr 0.05→0.01`."""
     if event.request != "set":
         return event.request
+    before = event.arguments.get("before")
     parts = []
     for name, value in event.arguments.items():
-        shown = value if isinstance(value, str) else format_metric(value)
-        parts.append(f"{name} {shown}")
+        if name != "before":
+            old = f"{_shown(before)}→" if before is not None and name == "lr" else ""
+            parts.append(f"{name} {old}{_shown(value)}")
     return ", ".join(parts) or "set"
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"

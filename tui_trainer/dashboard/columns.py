@@ -99,9 +99,9 @@ def _age(line: RunLine) -> Row:
 
 COLUMNS: tuple[Column, ...] = (
     Column("state", STATE_WIDTH, 0, _state),
-    Column("run", 13, 0, _run, grow=24),
+    Column("run", 13, 0, _run, grow=16),
     Column("dataset", 9, 3, _dataset, grow=9),
-    Column("model", 8, 5, _model, grow=13),
+    Column("model", 8, 5, _model, grow=12),
     Column("epoch", 7, 4, _epoch, right=True),
     Column("progress", 12, 1, _progress),
     Column("best", 6, 1, _best, right=True),
