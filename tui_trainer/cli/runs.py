@@ -19,6 +19,7 @@ from tui_trainer.core.format import (
     format_utc,
 )
 from tui_trainer.core.run_record import RunRecord, describe
+from tui_trainer.core.run_state import RunState
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.errors import RunStateError, UsageError
 from tui_trainer.paths import choose_runs_dir
@@ -268,14 +269,17 @@ def _steer(
 def _await_answer(
     follower: Any, folder: RunFolder, request_id: str, request: str
 ) -> dict[str, Any]:
-    """What the worker answered, once it did; a stop is answered when the run has ended.
+    """What the worker answered, once it did.
+
+    A stop is answered when the run has ended, a checkpoint when it is on disk.
 
     Raises:
         RunStateError: it refused, or ended before it answered.
     """
-    from tui_trainer.core.events import ControlApplied, ControlRefused
+    from tui_trainer.core.events import CheckpointSaved, ControlApplied, ControlRefused
 
     found: dict[str, Any] = {}
+    is_saved = False
     for events, record in follower.until(lambda record: not record.state.is_live):
         for event in events:
             if isinstance(event, ControlRefused) and event.id == request_id:
@@ -285,7 +289,10 @@ def _await_answer(
                 )
             if isinstance(event, ControlApplied) and event.id == request_id:
                 found = {"step": event.step, "state": record.state.value}
-        if found and request != "stop":
+            is_saved |= bool(found) and isinstance(event, CheckpointSaved)
+        # A paused run saves once it goes on.
+        is_done = is_saved or request != "checkpoint" or record.state is RunState.PAUSED
+        if found and is_done and request != "stop":
             return found
         if not record.state.is_live:
             found["state"] = record.state.value
