@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from tests import builders
+from tests.command import Home
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.events import Event
 from tui_trainer.store.config_sources import encode_config
@@ -74,3 +78,63 @@ def hold() -> Iterator[Hold]:
     for holder in holders:
         holder.kill()
         holder.communicate()
+
+
+@pytest.fixture(scope="session")
+def prepare_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Makes a named folder once for all the processes of a test session."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def prepare(name: str, fill: Callable[[Path], object]) -> Path:
+        folder = shared / name
+        with open(shared / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                unfinished = shared / f"{name}-unfinished"
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                fill(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def digits_data(prepare_once: Callable[..., Path]) -> Path:
+    """A data folder that holds the digits; not to be changed."""
+
+    def fill(folder: Path) -> None:
+        Home(folder, folder, folder / "none").do("data", "get", "digits")
+
+    return prepare_once("digits-data", fill)
+
+
+@pytest.fixture
+def home(tmp_path: Path, digits_data: Path) -> Iterator[Home]:
+    """A working folder without runs; the digits are prepared. One thread trains each run."""
+    work = tmp_path / "work"
+    work.mkdir()
+    variables = {"TUITRAIN__HARDWARE__THREADS": "1"}
+    made = Home(work, digits_data, tmp_path / "runs", variables)
+    yield made
+    made.end_workers()
+
+
+@pytest.fixture(scope="session")
+def trained_runs(prepare_once: Callable[..., Path], digits_data: Path) -> Path:
+    """A runs folder with one run, finished; not to be changed."""
+
+    def fill(folder: Path) -> None:
+        home = Home(folder, digits_data, folder, {"TUITRAIN__HARDWARE__THREADS": "1"})
+        home.do("train", "digits", "--epochs", "2", "--name", "baseline")
+
+    return prepare_once("trained-runs", fill)
+
+
+@pytest.fixture
+def trained(home: Home, trained_runs: Path) -> Home:
+    """A working folder with one finished run of two epochs, run1, named baseline."""
+    shutil.copytree(trained_runs, home.runs)
+    return home

@@ -55,8 +55,7 @@ def _device_legend(device: DeviceResources) -> list[Field]:
         _size("allocated", device.allocated_bytes, "allocated"),
     ]
     if device.used_bytes is not None:
-        others = max(0, device.used_bytes - device.reserved_bytes)
-        legend.append(_size("others", others, "used", rank=2))
+        legend.append(_size("whole device", device.used_bytes, "used", rank=2))
     return legend
 
 

@@ -1,0 +1,209 @@
+"""The parts of the command line that are functions of values."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from tests import builders
+from tui_trainer.cli import live, logs, training
+from tui_trainer.cli.options import SETTING_OPTIONS, setting_option
+from tui_trainer.core import events
+from tui_trainer.core.config.fields import all_fields
+from tui_trainer.core.run_record import Annotations, RunRecord
+from tui_trainer.core.run_state import LogFold, RunSnapshot, RunState, apply
+from tui_trainer.errors import UsageError
+from tui_trainer.store.run_folder import RunFolder
+
+MakeRun = Callable[..., RunFolder]
+GIB = 1 << 30
+
+
+def fold(*history: events.Event) -> RunSnapshot:
+    snapshot = LogFold().snapshot
+    for event in builders.numbered(history):
+        snapshot = apply(snapshot, event)
+    return snapshot
+
+
+def record(snapshot: RunSnapshot, state: RunState = RunState.RUNNING, name: str = "") -> RunRecord:
+    return RunRecord(
+        run="run7", path="/runs/run7", state=state, snapshot=snapshot,
+        annotations=Annotations(name=name),
+    )  # fmt: skip
+
+
+def epoch_finished(epoch: int = 1) -> events.EpochFinished:
+    return events.EpochFinished(
+        epoch=epoch, step=10 * epoch, train={"loss": 0.25, "accuracy": 0.9},
+        samples_per_s=12_345.0, duration_s=2.0,
+    )  # fmt: skip
+
+
+def resources(device: events.DeviceResources | None = None) -> events.Resources:
+    return events.Resources(
+        process_bytes=GIB, host_used_bytes=GIB, host_total_bytes=8 * GIB, cpu_utilization=0.5,
+        device=device,
+    )  # fmt: skip
+
+
+TRAINED = (builders.session_start(), builders.steps(1, 10), resources())
+
+
+def describe(*history: events.Event) -> list[str]:
+    """The lines that a history is worth, each told with the snapshot after its event."""
+    epochs: list[events.EpochFinished] = []
+    snapshot, lines = LogFold().snapshot, []
+    for event in builders.numbered(history):
+        snapshot = apply(snapshot, event)
+        line = live.describe_event(event, epochs, snapshot)
+        if line is not None:
+            lines.append(line)
+    return lines
+
+
+def test_start_tells_what_is_trained_where_and_how_long() -> None:
+    (line,) = describe(builders.session_start(parameters=24_058))
+    for part in ("digits · convnet (24 058 parameters)", "cpu a processor", "3 epochs of 10 steps"):
+        assert part in line
+    (line,) = describe(builders.resumed(1234))
+    assert line.endswith("resumed at step 1 234")
+
+
+def test_epoch_is_one_line_with_its_validation() -> None:
+    history = (*TRAINED[:2], epoch_finished(), builders.evaluated())
+    assert describe(*history)[1:] == [
+        "epoch 1/3  loss 0.2500  accuracy 0.9000  validation loss 0.5000  accuracy 0.8000 best  "
+        "12 345 samples/s  2.0s"
+    ]
+    worse = builders.evaluated(step=20, metrics={"loss": 0.6, "accuracy": 0.7})
+    assert " best" not in describe(*history, epoch_finished(2), worse)[-1]
+
+
+def test_epoch_without_validation_is_told_at_once() -> None:
+    history = (builders.session_start(validation_count=0), epoch_finished())
+    assert describe(*history)[1:] == [
+        "epoch 1/3  loss 0.2500  accuracy 0.9000  12 345 samples/s  2.0s"
+    ]
+
+
+def test_only_what_a_person_needs_is_worth_a_line() -> None:
+    told = events.Diagnosed(code="slow", severity="warning", seen="It is slow.", advice="Wait.")
+    assert describe(events.Message(text="hello"), told) == ["hello", "slow: It is slow. Wait."]
+    assert describe(
+        builders.steps(), resources(), builders.evaluated("test"), epoch_finished()
+    ) == ["epoch 1/0  loss 0.2500  accuracy 0.9000  12 345 samples/s  2.0s"]
+
+
+@pytest.mark.parametrize("width", [1, 20, 40, 80, 120, 300])
+def test_live_lines_never_exceed_the_terminal(width: int) -> None:
+    rendered = live.render_progress(record(fold(*TRAINED)), width)
+    lines = rendered.plain.split("\n")
+    assert len(lines) == 2
+    assert all(len(line) <= width for line in lines)
+
+
+def test_live_lines_say_where_the_run_stands() -> None:
+    history = (*TRAINED, epoch_finished(), builders.evaluated())
+    first, second = live.render_progress(record(fold(*history), name="night"), 200).plain.split(
+        "\n"
+    )
+    assert first.startswith("night  ▰▰▰▰▰▰▰▱▱▱▱▱▱▱▱▱▱▱▱▱  33%  running  epoch 2/3  step 10/30")
+    for part in ("loss 0.1000", "validation accuracy 0.8000", "640 samples/s", "memory 1.0 GiB"):
+        assert part in second
+
+
+def test_live_lines_before_the_first_event_claim_nothing() -> None:
+    first, second = live.render_progress(record(RunSnapshot(), RunState.STARTING), 200).plain.split(
+        "\n"
+    )
+    assert "0%  starting  epoch 0/0  step 0/0" in first
+    assert "left –" in second
+    assert "memory –" in second
+
+
+def test_memory_of_a_gpu_is_told_of_its_total() -> None:
+    gpu = events.DeviceResources(
+        allocated_bytes=GIB, reserved_bytes=2 * GIB, peak_bytes=3 * GIB, total_bytes=140 * GIB
+    )
+    rendered = live.render_progress(record(fold(*TRAINED, resources(gpu))), 200)
+    assert rendered.plain.endswith("memory 2.0 GiB of 140.0 GiB")
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_every_state_has_a_next_step_that_names_the_run(state: RunState) -> None:
+    step = training.next_step(record(RunSnapshot(), state))
+    assert "run7" in step
+    expected = {
+        RunState.FINISHED: "tuitrain export-onnx run7",
+        RunState.RUNNING: "tuitrain attach run7",
+        RunState.STOPPED: "tuitrain resume run7",
+        RunState.INTERRUPTED: "tuitrain resume run7",
+    }
+    assert expected.get(state, "tuitrain") in step
+
+
+@pytest.mark.parametrize(("detach", "dashboard"), [(True, True), (False, True)])
+def test_manner_that_cannot_be_is_refused(
+    monkeypatch: pytest.MonkeyPatch, detach: bool, dashboard: bool
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
+    with pytest.raises(UsageError):
+        training.Manner(detach=detach, dashboard=dashboard, as_json=False)
+
+
+@pytest.mark.parametrize("name", SETTING_OPTIONS)
+def test_option_of_a_setting_takes_its_help_from_the_setting(name: str) -> None:
+    option: Any = setting_option(name, "X")
+    meaning = all_fields()[SETTING_OPTIONS[name]].meaning
+    assert option.help.lower() == f"{meaning.lower()}."
+    assert option.default == f"--{name.replace('_', '-')}"
+
+
+def test_worker_log_is_read_on_as_it_grows(make_run: MakeRun) -> None:
+    folder = make_run()
+    assert not logs.has_worker_log(folder)
+    tail = logs.tail_worker_log(folder)
+    assert next(tail) == []
+    with open(folder.worker_log, "ab", buffering=0) as file:
+        file.write("first\nsecond ü".encode()[:-1])
+        assert logs.has_worker_log(folder)
+        assert next(tail) == ["first"]
+        file.write("ü".encode()[1:] + b"\n10%\r50%\r100%\r\n")
+        assert next(tail) == ["second ü", "100%"]
+        file.write(b"\x1b[31mred\x1b[0m\xff\n")
+        assert next(tail) == ["red\N{REPLACEMENT CHARACTER}"]
+        assert next(tail) == []
+
+
+def test_last_line_without_its_end_is_shown_once_nothing_more_comes(make_run: MakeRun) -> None:
+    folder = make_run()
+    folder.worker_log.write_text("a\nlast words")
+    turns = list(itertools.islice(logs.tail_worker_log(folder), 3))
+    assert turns == [["a"], ["last words"], []]
+
+
+def test_event_lines_are_cut_and_numbered(make_run: MakeRun) -> None:
+    folder = make_run(builders.session_start(), builders.steps(1, 500), builders.failed())
+    start, steps, end = next(logs.tail_events(folder))
+    assert start.split()[1:3] == ["1", "run_started"]
+    assert "[1.0 … 0.002, 500 values]" in steps
+    assert len(steps) <= 400
+    assert "message it broke" in end
+
+
+def test_record_without_figures_ends_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    training.print_ending(record(RunSnapshot(), RunState.FAILED))
+    printed = capsys.readouterr()
+    assert printed.out.startswith("run7 failed  0 of 0 epochs")
+    assert printed.err.startswith("next: tuitrain resume run7")
+    told = replace(fold(*TRAINED, builders.evaluated(), builders.evaluated("test")), elapsed_s=61.0)
+    training.print_ending(record(told, RunState.FINISHED))
+    out = capsys.readouterr().out
+    assert "test accuracy 0.8000" in out
+    assert "best validation accuracy 0.8000 at step 10" in out
+    assert "trained 1:01" in out
