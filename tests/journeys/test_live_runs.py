@@ -179,3 +179,13 @@ def test_interrupt_while_the_worker_starts_still_stops_the_run(home: Home) -> No
     assert train.finish() == 130
     wait_until(lambda: home.state() not in ("starting", "running", "stopping"), "the end")
     assert home.state() == "stopped"
+
+
+def test_checkpoint_of_a_paused_run_is_on_disk_at_once(home: Home) -> None:
+    with home.live_run() as run:
+        home.wait_for_event("steps")
+        home.do("runs", "pause", run)
+        step = home.json("runs", "checkpoint", run, "--json")["step"]
+        assert (home.run() / "checkpoints" / f"step-{step:08}" / "manifest.json").exists()
+        assert home.json("runs", "checkpoint", run, "--json")["step"] == step
+        assert home.state() == "paused"

@@ -97,6 +97,19 @@ def test_interrupt_ends_the_worker_too(tmp_path: Path, scratch: Path) -> None:
     assert not (tmp_path / "data" / "digits").exists()
 
 
+def test_termination_ends_the_worker_too(tmp_path: Path, scratch: Path) -> None:
+    def terminate(_: str) -> None:
+        assert len(workers(os.getpid())) == 1
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as caught:
+        run_job(prepare(tmp_path / "data"), terminate)
+    assert caught.value.code == 143
+    wait_until(lambda: not workers(os.getpid()), "the end of the worker")
+    assert list(scratch.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_started_worker_holds_the_lease_and_obeys_a_signal(
     make_run: MakeRun, digits_data: Path
 ) -> None:

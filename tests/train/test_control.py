@@ -18,18 +18,26 @@ from tui_trainer.train.interrupts import Interrupts
 
 
 class Desk:
-    """A desk over a run folder, and what it logged."""
+    """A desk over a run folder, the loop it steers, and what it logged."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.folder = folder
         self.writer = RunWriter(folder)
         self.interrupts = Interrupts()
         self.desk = ControlDesk(Inbox(folder), self.writer, self.interrupts, "now", **options)
+        self.next_lr = 0.1
+        self.saves = 0
 
-    def attend(self, step: int) -> control.Answer:
+    def set_lr(self, lr: float) -> None:
+        self.next_lr = lr
+
+    def save(self) -> None:
+        self.saves += 1
+
+    def attend(self, step: int) -> bool:
         self.desk._poll_due = 0.0
         assert self.desk.has_work(step)
-        return self.desk.attend(step, lambda: 0.1)
+        return self.desk.attend(step, self)
 
     @property
     def log(self) -> list[events.Event]:
@@ -48,7 +56,7 @@ def test_nothing_asked_is_nothing_to_do(desk: Desk) -> None:
 
 def test_a_stop_is_obeyed_and_logged_with_who_and_when(desk: Desk) -> None:
     asked = submit(desk.folder, "now", "stop")
-    assert desk.attend(7).stop
+    assert not desk.attend(7)
     (event,) = desk.log
     assert isinstance(event, events.ControlApplied)
     assert (event.id, event.request, event.step, event.by) == (asked.id, "stop", 7, asked.by)
@@ -58,7 +66,7 @@ def test_a_stop_is_obeyed_and_logged_with_who_and_when(desk: Desk) -> None:
 
 def test_a_request_for_another_session_is_refused(desk: Desk) -> None:
     submit(desk.folder, "before", "stop")
-    assert not desk.attend(3).stop
+    assert desk.attend(3)
     (event,) = desk.log
     assert isinstance(event, events.ControlRefused)
     assert "earlier session" in event.reason
@@ -67,26 +75,29 @@ def test_a_request_for_another_session_is_refused(desk: Desk) -> None:
 @pytest.mark.parametrize("lr", [0, -1, float("nan"), float("inf"), "fast"])
 def test_a_learning_rate_that_is_none_is_refused(desk: Desk, lr: Any) -> None:
     submit(desk.folder, "now", "set", {"lr": lr} if lr == lr and lr != float("inf") else {})
-    assert desk.attend(3).lr is None
+    assert desk.attend(3)
+    assert desk.next_lr == 0.1
     assert isinstance(desk.log[0], events.ControlRefused)
 
 
 def test_a_pause_is_sat_out_until_continued(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     submit(desk.folder, "now", "pause")
-    naps = []
+    naps: list[float] = []
+    saved_at: list[int] = []
 
     def nap(seconds: float) -> None:
         naps.append(seconds)
         if len(naps) == 2:
             submit(desk.folder, "now", "checkpoint")
+        if desk.saves and not saved_at:
+            saved_at.append(len(naps))
         if len(naps) == 4:
             submit(desk.folder, "now", "continue")
 
     monkeypatch.setattr(control.time, "sleep", nap)
-    answer = desk.attend(5)
+    assert desk.attend(5)
     assert len(naps) == 4
-    assert answer.save
-    assert not answer.stop
+    assert saved_at == [3]
     requests = [event.request for event in desk.log if isinstance(event, events.ControlApplied)]
     assert requests == ["pause", "checkpoint", "continue"]
 
@@ -98,7 +109,7 @@ def test_a_paused_run_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch
         desk.interrupts.stop_signal = signal.SIGTERM
 
     monkeypatch.setattr(control.time, "sleep", interrupt)
-    assert desk.attend(5).stop
+    assert not desk.attend(5)
     assert desk.desk.stopped_by == "SIGTERM"
 
 
@@ -110,19 +121,20 @@ def test_continue_without_a_pause_is_refused(desk: Desk) -> None:
 
 def test_signals_stop_and_save(desk: Desk) -> None:
     desk.interrupts.wants_checkpoint = True
-    answer = desk.attend(4)
-    assert answer.save
-    assert not answer.stop
+    assert desk.attend(4)
+    assert desk.saves == 1
     desk.interrupts.stop_signal = signal.SIGINT
-    assert desk.attend(5).stop
+    assert not desk.attend(5)
     assert desk.desk.stopped_by == "SIGINT"
 
 
 def test_a_learning_rate_is_replayed_at_its_step(tmp_path: Path) -> None:
     desk = Desk(tmp_path, lr_changes=[(10, 0.05), (12, 0.02)])
     assert not desk.desk.is_urgent(9)
-    assert desk.attend(10).lr == 0.05
+    assert desk.attend(10)
+    assert desk.next_lr == 0.05
     assert not desk.desk.is_urgent(11)
-    assert desk.attend(12).lr == 0.02
+    assert desk.attend(12)
+    assert desk.next_lr == 0.02
     told = [e.arguments for e in desk.log if isinstance(e, events.ControlApplied)]
-    assert told == [{"lr": 0.05, "before": 0.1}, {"lr": 0.02, "before": 0.1}]
+    assert told == [{"lr": 0.05, "before": 0.1}, {"lr": 0.02, "before": 0.05}]

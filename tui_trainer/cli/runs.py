@@ -19,7 +19,6 @@ from tui_trainer.core.format import (
     format_utc,
 )
 from tui_trainer.core.run_record import RunRecord, describe
-from tui_trainer.core.run_state import RunState
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.errors import RunStateError, UsageError
 from tui_trainer.paths import choose_runs_dir
@@ -276,10 +275,9 @@ def _await_answer(
     Raises:
         RunStateError: it refused, or ended before it answered.
     """
-    from tui_trainer.core.events import CheckpointSaved, ControlApplied, ControlRefused
+    from tui_trainer.core.events import ControlApplied, ControlRefused
 
     found: dict[str, Any] = {}
-    is_saved = False
     for events, record in follower.until(lambda record: not record.state.is_live):
         for event in events:
             if isinstance(event, ControlRefused) and event.id == request_id:
@@ -289,10 +287,9 @@ def _await_answer(
                 )
             if isinstance(event, ControlApplied) and event.id == request_id:
                 found = {"step": event.step, "state": record.state.value}
-            is_saved |= bool(found) and isinstance(event, CheckpointSaved)
-        # A paused run saves once it goes on.
-        is_done = is_saved or request != "checkpoint" or record.state is RunState.PAUSED
-        if found and is_done and request != "stop":
+        # The step may be on disk already: then nothing more is saved, nor said.
+        is_saved = record.snapshot.checkpoint_step == found.get("step")
+        if found and (is_saved or request != "checkpoint") and request != "stop":
             return found
         if not record.state.is_live:
             found["state"] = record.state.value

@@ -21,6 +21,6 @@ def lr_share(config: ScheduleConfig, step: int, steps: int) -> float:
         return step / math.ceil(warm_steps)
     if config.name == "constant":
         return 1.0
-    progress = (step - warm_steps) / max(1.0, steps - warm_steps)
+    progress = min(1.0, (step - warm_steps) / max(1.0, steps - warm_steps))
     falls = {"cosine": 0.5 * (1.0 + math.cos(math.pi * progress)), "one-cycle": 1.0 - progress}
     return _FINAL_SHARE + (1.0 - _FINAL_SHARE) * falls[config.name]

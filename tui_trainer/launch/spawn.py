@@ -8,14 +8,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from tui_trainer import paths
 from tui_trainer.core.jobs import Job, JobResult, TrainJob
-from tui_trainer.errors import RunStateError, WorkerError
+from tui_trainer.errors import ExitStatus, RunStateError, WorkerError
 from tui_trainer.store.job_folder import read_progress, read_result, write_job
 from tui_trainer.store.lease import acquire_where_possible, holder_of
 
@@ -131,7 +133,7 @@ def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
         ReportedError: the job failed.
         WorkerError: the worker ended without a result.
     """
-    with tempfile.TemporaryDirectory(prefix="tuitrain-") as scratch:
+    with _termination_raised(), tempfile.TemporaryDirectory(prefix="tuitrain-") as scratch:
         folder = Path(scratch)
         write_job(folder, job)
         worker = _start(folder, folder / paths.WORKER_LOG)
@@ -151,6 +153,23 @@ def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
                 # The folder goes with this block; what the worker printed stays with the error.
                 error.add_note(worker.log.read_text(encoding="utf-8", errors="replace"))
                 raise
+
+
+@contextlib.contextmanager
+def _termination_raised() -> Iterator[None]:
+    """Let SIGTERM end this process by an exception, so that what it started is cleaned up."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(int(ExitStatus.TERMINATED))
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Protocol
 
 from tui_trainer.core.events import ControlApplied, ControlRefused, Message
 from tui_trainer.store.control import Inbox, Request
@@ -17,13 +16,18 @@ _PAUSE_POLL_S = 0.05
 _INBOX_POLL_S = 0.1
 
 
-@dataclass
-class Answer:
-    """What the loop has to do."""
+class Steered(Protocol):
+    """What of a training loop can be steered."""
 
-    stop: bool = False
-    save: bool = False
-    lr: float | None = None
+    @property
+    def next_lr(self) -> float:
+        """The learning rate of the step to come."""
+
+    def set_lr(self, lr: float) -> None:
+        """Use `lr` for the step to come; the schedule goes on from there, scaled."""
+
+    def save(self) -> None:
+        """Publish a checkpoint of now."""
 
 
 class ControlDesk:
@@ -46,6 +50,7 @@ class ControlDesk:
         self._replayed = list(lr_changes or [])
         self._requests: list[Request] = []
         self._poll_due = 0.0
+        self._is_paused = False
         self.stopped_by = ""
 
     def is_urgent(self, step: int) -> bool:
@@ -61,52 +66,40 @@ class ControlDesk:
             self._poll_due = now + _INBOX_POLL_S
         return bool(self._requests) or self.is_urgent(step)
 
-    def attend(self, step: int, lr_now: Callable[[], float]) -> Answer:
-        """Answer everything, in order; a pause is sat out here."""
-        answer = Answer()
+    def attend(self, step: int, loop: Steered) -> bool:
+        """Answer everything, in order, and sit out a pause; False if the loop is to stop."""
         while self._replayed and self._replayed[0][0] <= step:
-            answer.lr = self._replayed.pop(0)[1]
-            self._say_lr("resume", "replayed", step, lr_now(), answer.lr)
-        paused = self._answer_requests(step, answer, lr_now)
-        while paused and not answer.stop:
+            self._set_lr("resume", "replayed", step, self._replayed.pop(0)[1], loop)
+        self._answer_all(step, loop)
+        while self._is_paused and not self.stopped_by:
             self._writer.clock.pause()
             time.sleep(_PAUSE_POLL_S)
             self._requests += self._inbox.take()
-            paused = self._answer_requests(step, answer, lr_now, paused=True)
-            self._answer_signals(answer)
+            self._answer_all(step, loop)
         self._writer.clock.unpause()
-        self._answer_signals(answer)
-        return answer
+        return not self.stopped_by
 
-    def _answer_requests(
-        self, step: int, answer: Answer, lr_now: Callable[[], float], *, paused: bool = False
-    ) -> bool:
-        """Answer the requests at hand; whether the run is paused after them."""
+    def _answer_all(self, step: int, loop: Steered) -> None:
         requests, self._requests = self._requests, []
         for asked in requests:
-            reason = self._reason_against(asked, paused=paused)
+            reason = self._reason_against(asked)
             if reason:
                 self._writer.emit(
                     ControlRefused(
                         id=asked.id, request=asked.request, by=asked.by, step=step, reason=reason
                     )
                 )
-                self._inbox.discard(asked)
-                continue
-            if asked.request == "set":
-                answer.lr = float(asked.arguments["lr"])
-                self._say_lr(asked.id, asked.by, step, lr_now(), answer.lr)
+            elif asked.request == "set":
+                self._set_lr(asked.id, asked.by, step, float(asked.arguments["lr"]), loop)
             else:
-                self._apply(asked, step, answer)
-            if asked.request in ("pause", "continue"):
-                paused = asked.request == "pause"
+                self._apply(asked, step, loop)
             self._inbox.discard(asked)
-        return paused
+        self._answer_signals(loop)
 
-    def _reason_against(self, asked: Request, *, paused: bool) -> str:
+    def _reason_against(self, asked: Request) -> str:
         if asked.session != self._session:
             return "it was meant for an earlier session"
-        if asked.request == "continue" and not paused:
+        if asked.request == "continue" and not self._is_paused:
             return "the run is not paused"
         if asked.request == "set":
             lr = asked.arguments.get("lr")
@@ -114,7 +107,7 @@ class ControlDesk:
                 return "the learning rate must be a number above 0"
         return ""
 
-    def _apply(self, asked: Request, step: int, answer: Answer) -> None:
+    def _apply(self, asked: Request, step: int, loop: Steered) -> None:
         self._writer.emit(
             ControlApplied(
                 id=asked.id,
@@ -125,28 +118,29 @@ class ControlDesk:
             )
         )
         if asked.request == "stop":
-            answer.stop = True
             self.stopped_by = asked.by
-        if asked.request == "checkpoint":
-            answer.save = True
+        elif asked.request == "checkpoint":
+            loop.save()
+        else:
+            self._is_paused = asked.request == "pause"
 
-    def _say_lr(self, request_id: str, by: str, step: int, before: float, after: float) -> None:
+    def _set_lr(self, request_id: str, by: str, step: int, lr: float, loop: Steered) -> None:
         self._writer.emit(
             ControlApplied(
                 id=request_id,
                 request="set",
                 by=by,
                 step=step,
-                arguments={"lr": after, "before": before},
+                arguments={"lr": lr, "before": loop.next_lr},
             )
         )
+        loop.set_lr(lr)
 
-    def _answer_signals(self, answer: Answer) -> None:
+    def _answer_signals(self, loop: Steered) -> None:
         if self._interrupts.wants_checkpoint:
             self._interrupts.wants_checkpoint = False
-            answer.save = True
+            loop.save()
         number = self._interrupts.stop_signal
-        if number is not None and not answer.stop:
-            answer.stop = True
+        if number is not None and not self.stopped_by:
             self.stopped_by = signal.Signals(number).name
             self._writer.emit(Message(text=f"stopping on {self.stopped_by}"))

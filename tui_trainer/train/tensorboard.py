@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +21,8 @@ class ScalarBoard:
         purge_step = from_step + 1 if from_step else None
         self._writer = None
         if config.scalars:
-            # Without a suffix two sessions begun in one second would share, and lose, a file.
-            suffix = f".{uuid.uuid4().hex[:8]}"
+            # Two sessions begun in one second would share, and lose, a file; readers sort by name.
+            suffix = f".{time.time_ns()}"
             self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=suffix)
         self._blocks: list[Block] = []
         self._due = 0.0

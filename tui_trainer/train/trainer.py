@@ -147,19 +147,24 @@ class Trainer:
             "Try a smaller --lr; the last checkpoint is from before that step.",
         )
 
+    @property
+    def next_lr(self) -> float:
+        """The learning rate of the step to come."""
+        return self._lr_of(self.progress.step + 1)
+
+    def set_lr(self, lr: float) -> None:
+        """Use `lr` for the step to come; the schedule goes on from there, scaled."""
+        self.progress.lr_scale *= lr / self.next_lr
+
     def _attend(self) -> bool:
         """Obey what was asked for; False if it was to stop."""
-        desk, progress = self._desk, self.progress
-        if desk.has_work(progress.step):
+        step = self.progress.step
+        if self._desk.has_work(step):
             # What is answered has to stand in the log after the steps it follows.
             self._drain()
-            answer = desk.attend(progress.step, lambda: self._lr_of(progress.step + 1))
-            if answer.lr is not None:
-                progress.lr_scale *= answer.lr / self._lr_of(progress.step + 1)
-            if answer.save:
-                self.save()
+            goes_on = self._desk.attend(step, self)
             self._gatherer.restart_clock()
-            if answer.stop:
+            if not goes_on:
                 return False
         if time.monotonic() >= self._checkpoint_due_s:
             self.save()
