@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,14 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from tui_trainer.checkpoints.layout import folder_name, list_steps
-from tui_trainer.checkpoints.read import find_checkpoint, read_checkpoint, read_newest
+from tui_trainer.checkpoints.read import best_step_of, find_checkpoint, read_checkpoint, read_newest
 from tui_trainer.checkpoints.state import (
     EpochTotals,
     Fingerprint,
     TrainingState,
     unpack_optimizer,
 )
-from tui_trainer.checkpoints.write import prune_checkpoints, save_checkpoint, sweep_unpublished
+from tui_trainer.checkpoints.write import prune_checkpoints, save_checkpoint
 from tui_trainer.core.events import Best
 from tui_trainer.errors import CheckpointError, CheckpointNotFoundError, StorageError
 
@@ -162,7 +163,9 @@ def test_a_checkpoint_is_found(tmp_path: Path, which: str, best: int | None, fou
     assert find_checkpoint(tmp_path, which, best) == tmp_path / folder_name(found)
 
 
-@pytest.mark.parametrize(("which", "best"), [("best", 15), ("40", None), ("bset", 10), ("-1", 10)])
+@pytest.mark.parametrize(
+    ("which", "best"), [("best", 15), ("40", None), ("bset", 10), ("-1", 10), ("²", 10)]
+)
 def test_a_checkpoint_that_is_not_there_is_an_error(
     tmp_path: Path, which: str, best: int | None
 ) -> None:
@@ -195,11 +198,25 @@ def test_a_full_disk_publishes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert [folder.name for folder in tmp_path.iterdir()] == [folder_name(10)]
 
 
-def test_what_a_killed_save_left_is_swept(tmp_path: Path) -> None:
-    whole = _save(tmp_path, 10)
-    left = tmp_path / ".tmp-step-00000020-abc"
-    left.mkdir()
-    (left / "model.safetensors").write_bytes(b"half")
-    sweep_unpublished(tmp_path)
-    assert list(tmp_path.iterdir()) == [whole]
-    sweep_unpublished(tmp_path / "none")
+def test_a_folder_that_cannot_be_emptied_does_not_end_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (10, 20, 30):
+        (tmp_path / folder_name(step)).mkdir()
+
+    def refuse(path: Path, ignore_errors: bool = False) -> None:
+        if not ignore_errors:
+            raise OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    prune_checkpoints(tmp_path, keep=1, best_step=None)
+    assert list_steps(tmp_path) == [30]
+
+
+def test_the_best_is_what_the_newest_readable_checkpoint_says(tmp_path: Path) -> None:
+    assert best_step_of(tmp_path) is None
+    _save(tmp_path, 10)
+    newest = _save(tmp_path, 20)
+    assert best_step_of(tmp_path) == 10
+    (newest / "state.json").write_bytes(b"torn")
+    assert best_step_of(tmp_path) == 10

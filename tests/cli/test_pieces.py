@@ -134,19 +134,6 @@ def test_memory_of_a_gpu_is_told_of_its_total() -> None:
     assert rendered.plain.endswith("memory 2.0 GiB of 140.0 GiB")
 
 
-@pytest.mark.parametrize("state", RunState)
-def test_every_state_has_a_next_step_that_names_the_run(state: RunState) -> None:
-    step = training.next_step(record(RunSnapshot(), state))
-    assert "run7" in step
-    expected = {
-        RunState.FINISHED: "tuitrain export-onnx run7",
-        RunState.RUNNING: "tuitrain attach run7",
-        RunState.STOPPED: "tuitrain resume run7",
-        RunState.INTERRUPTED: "tuitrain resume run7",
-    }
-    assert expected.get(state, "tuitrain") in step
-
-
 @pytest.mark.parametrize(("detach", "dashboard"), [(True, True), (False, True)])
 def test_manner_that_cannot_be_is_refused(
     monkeypatch: pytest.MonkeyPatch, detach: bool, dashboard: bool

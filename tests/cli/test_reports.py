@@ -86,8 +86,8 @@ def test_plan_names_the_source_of_every_setting(home: Home, form: tuple[str, ...
             for key, origin in plan["origins"].items()
         }
         assert plan["dataset_prepared"] is False
-        assert plan["train_count"] + plan["validation_count"] == 60_000
-        assert plan["steps"] == -(-plan["train_count"] // 128) * 5
+        assert plan["about"]["train_count"] + plan["about"]["validation_count"] == 60_000
+        assert plan["about"]["steps"] == -(-plan["about"]["train_count"] // 128) * 5
     else:
         rows = [line.split(maxsplit=2) for line in printed.splitlines()]
         found = {key: (json.loads(value), origin) for key, value, origin in rows}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 
 import msgspec
 
 from tests import builders
 from tui_trainer.core import events
+from tui_trainer.core.events import Best
 from tui_trainer.core.run_record import Annotations, RunRecord, describe
 from tui_trainer.core.run_state import RunSnapshot, RunState, apply
 
@@ -75,3 +77,29 @@ def test_a_run_is_json_even_where_figures_are_not_numbers() -> None:
 def test_the_title_is_the_name_or_the_number() -> None:
     assert _record().title == "run42"
     assert _record(name="baseline").title == "baseline"
+
+
+def test_what_json_cannot_hold_is_null() -> None:
+    best = Best(metric="accuracy", value=0.5, step=3)
+    snapshot = RunSnapshot(
+        last={"validation": {"loss": math.nan, "accuracy": math.inf}},
+        samples_per_s=math.nan,
+        best=best,
+    )
+    record = RunRecord(
+        run="run1", path="", state=RunState.FAILED, snapshot=snapshot, annotations=Annotations()
+    )
+    described = describe(record)
+    json.dumps(described, allow_nan=False)
+    assert described["last"]["validation"] == {"loss": None, "accuracy": None}
+    assert described["samples_per_s"] is None
+    assert described["best"] == {"metric": "accuracy", "value": 0.5, "step": 3, "loss": None}
+    assert described["epochs"] is None
+
+
+def test_a_title_is_fit_to_be_printed() -> None:
+    annotations = Annotations(name="\x1b]0;pwned\x07\x1b[2Jname")
+    record = RunRecord(
+        run="run1", path="", state=RunState.FAILED, snapshot=RunSnapshot(), annotations=annotations
+    )
+    assert record.title == "name"

@@ -18,6 +18,7 @@ from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
 from tui_trainer.dashboard.tails import LossTail, RunList, RunTail
 from tui_trainer.dashboard.views import RunsView
 from tui_trainer.dashboard.watcher import Watcher
+from tui_trainer.store import record_reader
 from tui_trainer.store.registry import Registry
 
 MEBIBYTE = 1 << 20
@@ -106,13 +107,13 @@ def test_the_list_is_newest_first_and_reads_only_logs_that_grew(
     runs = RunList(registry)
     assert [record.run for record in runs.read()] == ["run2", "run1"]
     read: list[str] = []
-    original = tails.read_fold
+    original = record_reader.read_fold
 
     def counting(run: Path) -> object:
         read.append(run.name)
         return original(run)
 
-    monkeypatch.setattr(tails, "read_fold", counting)
+    monkeypatch.setattr(record_reader, "read_fold", counting)
     runs.read()
     assert read == []
     first.emit(steps(26, 2, epoch=3))

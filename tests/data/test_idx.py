@@ -47,6 +47,7 @@ def test_a_truncated_file_is_refused(tmp_path: Path, cut: int) -> None:
         (gzip.compress(encode_idx(_ARRAY))[:-9], "damaged"),
         (b"", "does not begin"),
     ],
+    ids=["start", "rest", "shape", "dimensions", "type", "gzip", "empty"],
 )
 def test_a_damaged_file_is_named(tmp_path: Path, content: bytes, words: str) -> None:
     file = tmp_path / "file"

@@ -16,7 +16,13 @@ import pytest
 
 from tests import builders
 from tui_trainer.store import atomic
-from tui_trainer.store.atomic import new_folder, replace_file, write_durable
+from tui_trainer.store.atomic import (
+    new_folder,
+    remove_folder,
+    replace_file,
+    sweep_hidden,
+    write_durable,
+)
 
 _STEPS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod", "os.fsync"}
 
@@ -228,3 +234,31 @@ def test_a_library_file_is_made_durable(tmp_path: Path, monkeypatch: pytest.Monk
     with contextlib.suppress(FileNotFoundError):
         atomic.fsync_file(tmp_path / "missing")
     assert synced == [path.stat().st_ino]
+
+
+def test_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    name = "0" * 32
+    half = tmp_path / f".tmp-half-{name}"
+    half.mkdir()
+    (half / "file").write_bytes(b"half")
+    (tmp_path / ".DS_Store").write_bytes(b"not ours")
+    # Killed between the two renames: the old one is all there is.
+    moved = tmp_path / f".tmp-moved-{name}-old"
+    moved.mkdir()
+    (moved / "file").write_bytes(b"old")
+    # Killed after them: the old one is of no use.
+    (tmp_path / f".tmp-whole-{name}-old").mkdir()
+    sweep_hidden(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".DS_Store", "moved", "whole"]
+    assert (tmp_path / "moved" / "file").read_bytes() == b"old"
+    sweep_hidden(tmp_path / "none")
+
+
+def test_removed_folder_is_gone_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "file").write_bytes(b"")
+    remove_folder(folder)
+    assert list(tmp_path.iterdir()) == []

@@ -21,7 +21,7 @@ from tui_trainer.core.events import Message, encode_sealed
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import LogFold
 from tui_trainer.store import index as index_module
-from tui_trainer.store import registry as registry_module
+from tui_trainer.store import record_reader
 from tui_trainer.store.index import Index
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import read_fold, read_run
@@ -60,7 +60,7 @@ def _is_used(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> bool:
         return read_fold(run)
 
     with monkeypatch.context() as patch:
-        patch.setattr(registry_module, "read_fold", note)
+        patch.setattr(record_reader, "read_fold", note)
         registry.records()
     return not read
 

@@ -16,7 +16,7 @@ from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.jobs import TrainJob
-from tui_trainer.errors import NonFiniteError, RunStateError
+from tui_trainer.errors import DeviceError, ModelError, NonFiniteError, RunStateError
 from tui_trainer.store.config_sources import encode_config
 from tui_trainer.store.control import submit
 from tui_trainer.store.environment import capture_environment
@@ -202,36 +202,6 @@ def _interrupt(self: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_learning_rate_set_live_is_set_again_by_a_resume(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Every step is a block, and the inbox is looked into after each.
-    monkeypatch.setattr(figures, "_BLOCK_S", 0.0)
-    monkeypatch.setattr(control, "_INBOX_POLL_S", 0.0)
-    settings = {"model__name": "mlp", "checkpoints__every_s": 1e6}
-
-    def steer(folder: RunFolder) -> Callable[[int], None]:
-        def at_step(step: int) -> None:
-            if step == 12:
-                submit(folder.path, read_run(folder).snapshot.session, "set", {"lr": 0.0007})
-
-        return at_step
-
-    cut, config = runs.create(**settings)
-    # The checkpoint is of the first epoch's end, step 10; the rate is set after it.
-    with pytest.raises(KeyboardInterrupt):
-        runs.train(cut, config, at_step=_both(steer(cut), _raise_at(17)))
-    changed = [e for e in _log(cut) if isinstance(e, events.ControlApplied)]
-    assert changed[0].arguments["lr"] == 0.0007
-    runs.train(cut, config, resume=True)
-    rates = {step: row[1] for step, row in _live_steps(cut).items()}
-    step = changed[0].step
-    assert rates[step + 1] == pytest.approx(0.0007)
-    assert rates[step] > 0.0007
-    replayed = [e for e in _log(cut) if isinstance(e, events.ControlApplied)]
-    assert [e.step for e in replayed] == [step, step]
-
-
 def _both(*watchers: Callable[[int], None]) -> Callable[[int], None]:
     def at_step(step: int) -> None:
         for watch in watchers:
@@ -337,3 +307,120 @@ def test_a_batch_larger_than_the_data_is_refused(runs: Runs) -> None:
 def test_a_share_that_leaves_nothing_to_validate_on_is_refused(runs: Runs) -> None:
     with pytest.raises(setup.DatasetError, match="leaves nothing to validate on"):
         setup.set_up(configure(data__validation=1e-6), runs.data_dir, threads=1, choices=[])
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "killed_at"),
+    [(10, [15]), (14, [17]), (14, [17, 12]), (3, [17, 12, 19])],
+    ids=["at the checkpoint", "after it", "killed twice", "before it"],
+)
+def test_a_learning_rate_set_live_outlives_any_kills(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, asked_at: int, killed_at: list[int]
+) -> None:
+    # Every step is a block, and the inbox is looked into after each.
+    monkeypatch.setattr(figures, "_BLOCK_S", 0.0)
+    monkeypatch.setattr(control, "_INBOX_POLL_S", 0.0)
+    settings = {
+        "model__name": "mlp",
+        "checkpoints__every_s": 1e6,
+        "schedule__name": "one-cycle",
+        "optimizer__lr": 0.01,
+    }
+    whole, config = runs.create(**settings)
+    runs.train(whole, config, at_step=_ask_once(whole, asked_at))
+    cut, config = runs.create(**settings)
+    with pytest.raises(KeyboardInterrupt):
+        runs.train(cut, config, at_step=_both(_ask_once(cut, asked_at), _raise_at(killed_at[0])))
+    for step in killed_at[1:]:
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(cut, config, resume=True, at_step=_raise_at(step))
+    runs.train(cut, config, resume=True)
+    assert _live_steps(cut) == _live_steps(whole)
+    assert _live_steps(whole)[asked_at + 1][1] == pytest.approx(0.0007)
+
+
+def _ask_once(folder: RunFolder, at: int) -> Callable[[int], None]:
+    def at_step(step: int) -> None:
+        if step == at:
+            submit(folder.path, read_run(folder).snapshot.session, "set", {"lr": 0.0007})
+
+    return at_step
+
+
+def test_a_resume_that_cannot_begin_leaves_a_finished_run_finished(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, config = runs.create(model__name="mlp")
+    runs.train(folder, config)
+    with monkeypatch.context() as patch:
+        patch.setattr(setup, "choose_device", _refuse_device)
+        with pytest.raises(DeviceError):
+            runs.train(folder, config, resume=True)
+    assert read_run(folder).state == "finished"
+    told = [e.text for e in _log(folder) if isinstance(e, events.Message)]
+    assert told[-1] == "not resumed: no such device"
+
+
+def _refuse_device(config: object) -> None:
+    raise DeviceError("no such device", "")
+
+
+def test_a_stray_file_among_the_checkpoints_is_left_alone(runs: Runs) -> None:
+    folder, config = runs.create(model__name="mlp")
+    runs.train(folder, config, stop_at=5)
+    stray = folder.checkpoints / ".DS_Store"
+    stray.write_bytes(b"")
+    runs.train(folder, config, resume=True)
+    assert read_run(folder).state == "finished"
+    assert stray.exists()
+
+
+def test_a_damaged_best_checkpoint_does_not_cost_the_run(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, config = runs.create(model__name="mlp", training__epochs=3)
+
+    def best_at_once(best: object, metrics: object, step: int) -> events.Best:
+        return events.Best(metric="accuracy", value=0.9, step=_STEPS_PER_EPOCH)
+
+    def damage(step: int) -> None:
+        if step == 25:
+            best = folder.checkpoints / folder_name(_STEPS_PER_EPOCH)
+            (best / "model.safetensors").write_bytes(b"")
+
+    monkeypatch.setattr(events.Best, "choose", best_at_once)
+    runs.train(folder, config, at_step=damage)
+    assert read_run(folder).state == "finished"
+    told = [e.text for e in _log(folder) if isinstance(e, events.Message)]
+    assert "The last weights are judged instead" in told[-1]
+    tested = [e for e in _log(folder) if isinstance(e, events.Evaluated) and e.split == "test"]
+    assert [e.step for e in tested] == [30]
+
+
+def test_a_new_total_is_told_in_the_log(runs: Runs) -> None:
+    folder, config = runs.create(model__name="mlp", schedule__name="cosine")
+    runs.train(folder, config, stop_at=5)
+    longer = configure(
+        model__name="mlp",
+        schedule__name="cosine",
+        training__epochs=4,
+        hardware__device="cpu",
+        hardware__threads=1,
+    )
+    runs.train(folder, longer, resume=True)
+    told = " ".join(e.text for e in _log(folder) if isinstance(e, events.Message))
+    assert "cosine schedule is now spread over 4 epochs, not 2" in told
+
+
+@pytest.mark.parametrize("batch_size", [1, 17])
+def test_a_batch_of_one_that_batch_norm_cannot_take_is_refused(
+    tmp_path: Path, batch_size: int
+) -> None:
+    prepare_stripes(tmp_path, "digits")
+    options = {"data__dataset": "digits", "model__name": "convnet", "hardware__device": "cpu"}
+    config = configure(**options, data__batch_size=batch_size)
+    with pytest.raises(ModelError, match="batch of one sample") as caught:
+        setup.set_up(config, tmp_path, threads=1, choices=[])
+    assert "--batch-size" in caught.value.hint
+    other = configure(**options | {"model__name": "mlp"}, data__batch_size=batch_size)
+    setup.set_up(other, tmp_path, threads=1, choices=[])

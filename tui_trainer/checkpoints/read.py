@@ -78,6 +78,23 @@ def _damaged(folder: Path, reason: str) -> CheckpointError:
     )
 
 
+def best_step_of(checkpoints: Path) -> int | None:
+    """The step of the best checkpoint, as the newest readable one knows it; None without one.
+
+    Not from the log: its newest validation may be of a step that was never saved.
+    """
+    for step in reversed(list_steps(checkpoints)):
+        folder = checkpoints / folder_name(step)
+        try:
+            manifest = msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest)
+            body = _read_verified(folder, STATE, manifest)
+            best = msgspec.json.decode(body, type=TrainingState).best
+            return best.step if best is not None else None
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, CheckpointError):
+            continue
+    return None
+
+
 def find_checkpoint(checkpoints: Path, which: str, best_step: int | None) -> Path:
     """The folder of the checkpoint `best`, `last` or of a step.
 
@@ -95,9 +112,9 @@ def find_checkpoint(checkpoints: Path, which: str, best_step: int | None) -> Pat
     if which == "last" or (which == "best" and best_step is None):
         return checkpoints / folder_name(steps[-1])
     step = str(best_step) if which == "best" else which
-    if not step.isdigit() or int(step) not in steps:
+    if not (step.isascii() and step.isdecimal()) or int(step) not in steps:
         what = f"best checkpoint (step {step})" if which == "best" else f"checkpoint {which!r}"
-        valid = ["best", "last", *map(str, steps)]
+        valid = [*(["best"] if which != "best" else []), "last", *map(str, steps)]
         raise CheckpointNotFoundError(
             f"{checkpoints.parent.name} has no {what}.", hint_for(which, valid)
         )

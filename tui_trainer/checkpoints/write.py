@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from tui_trainer.checkpoints.layout import (
 )
 from tui_trainer.checkpoints.state import TrainingState, pack_optimizer
 from tui_trainer.errors import StorageError
-from tui_trainer.store.atomic import new_folder, write_durable
+from tui_trainer.store.atomic import new_folder, remove_folder, write_durable
 
 
 class SavedCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,14 +80,7 @@ def prune_checkpoints(checkpoints: Path, *, keep: int, best_step: int | None) ->
     """Delete all but the newest `keep` checkpoints and the best one."""
     for step in list_steps(checkpoints)[:-keep]:
         if step != best_step:
-            shutil.rmtree(checkpoints / folder_name(step))
-
-
-def sweep_unpublished(checkpoints: Path) -> None:
-    """Delete what a worker that was killed while saving left behind. The caller holds the lease."""
-    if checkpoints.is_dir():
-        for folder in checkpoints.glob(".*"):
-            shutil.rmtree(folder)
+            remove_folder(checkpoints / folder_name(step))
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

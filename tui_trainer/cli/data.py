@@ -11,6 +11,7 @@ from tui_trainer.cli.options import DataDirOption, JsonOption
 from tui_trainer.cli.output import print_json, print_line, result_console, say
 from tui_trainer.core.catalog import DATASETS, find_dataset
 from tui_trainer.core.format import format_bytes, format_count
+from tui_trainer.errors import DatasetError
 from tui_trainer.paths import choose_data_dir
 from tui_trainer.store.datasets import (
     dataset_bytes,
@@ -40,7 +41,8 @@ def list_datasets(data_dir: DataDirOption = None, as_json: JsonOption = False) -
         table.add_column(title)
     for row in rows:
         size = format_bytes(row["bytes"]) if row["bytes"] else "–"
-        table.add_row(row["dataset"], "yes" if row["prepared"] else "no", size, row["title"])
+        here = "damaged" if row["problem"] else "yes" if row["prepared"] else "no"
+        table.add_row(row["dataset"], here, size, row["title"])
     result_console().print(table)
 
 
@@ -122,7 +124,12 @@ def _report(value: dict[str, Any], *, as_json: bool) -> None:
 
 def _describe(data_dir: Path, name: str) -> dict[str, Any]:
     entry = DATASETS[name]
-    spec = read_spec(data_dir, name) if is_prepared(data_dir, name) else None
+    spec, problem = None, None
+    if is_prepared(data_dir, name):
+        try:
+            spec = read_spec(data_dir, name)
+        except DatasetError as error:
+            problem = error.message
     counts = {"train": entry.train_count, "test": entry.test_count}
     return {
         "dataset": name,
@@ -134,4 +141,5 @@ def _describe(data_dir: Path, name: str) -> dict[str, Any]:
         "origin": spec.origin if spec else entry.origin,
         "bytes": dataset_bytes(spec) if spec else None,
         "path": str(data_dir / name) if spec else None,
+        "problem": problem,
     }

@@ -17,6 +17,7 @@ from tui_trainer.cli.options import (
 )
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.format import format_bytes
+from tui_trainer.errors import UsageError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 
 
@@ -47,6 +48,10 @@ def export_onnx(
     from tui_trainer.store.config_sources import read_config
     from tui_trainer.store.registry import Registry
 
+    if output is not None and output.suffix != ".onnx":
+        raise UsageError(
+            f"{output} does not end in .onnx.", "Name a file that does; its facts go beside it."
+        )
     folder = Registry(choose_runs_dir(runs)).find(reference)
     target = output.absolute() if output else folder.path / paths.EXPORTS / "model.onnx"
     value = run_job(

@@ -62,9 +62,12 @@ class Follower:
             time.sleep(_POLL_S)
 
 
-def follow(folder: RunFolder, display: Display, is_over: Callable[[RunRecord], bool]) -> RunRecord:
+def follow(
+    folder: RunFolder, make_display: Callable[[], Display], is_over: Callable[[RunRecord], bool]
+) -> RunRecord:
     """Show a run until `is_over` holds; its last record comes back."""
     follower = Follower(folder)
+    display = make_display()
     try:
         for events, record in follower.until(is_over):
             display.show(events, record)

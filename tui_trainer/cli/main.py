@@ -30,6 +30,8 @@ def run(arguments: list[str]) -> int:
         # Shell completion speaks through the environment and wants Typer's own handling.
         app(prog_name="tuitrain")
     as_json, debug = "--json" in arguments, "--debug" in arguments
+    # It belongs to every command, wherever it is typed.
+    arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         status = app(args=arguments, prog_name="tuitrain", standalone_mode=False)
         sys.stdout.flush()
@@ -40,8 +42,8 @@ def run(arguments: list[str]) -> int:
         return ExitStatus.INTERRUPTED
     except (BrokenPipeError, SystemExit) as error:
         # Typer ends on its own after installing completion, and on a broken pipe.
-        if isinstance(error, SystemExit) and not error.code:
-            return ExitStatus.DONE
+        if isinstance(error, SystemExit) and error.code in (None, 0, ExitStatus.TERMINATED):
+            return int(error.code or 0)
         # The reader of our output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE

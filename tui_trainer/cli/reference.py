@@ -33,6 +33,7 @@ not archived) or the run's name. Results go to standard output, talk to standard
 | 2 | bad usage, or a configuration, model, dataset or device found bad before the first step |
 | 130 | Ctrl-C in an attached `train` or `resume`: stopped with a checkpoint |
 | 143 | SIGTERM likewise |
+| 141 | whoever read the output has gone |
 """
 
 
@@ -60,13 +61,18 @@ def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:
 def _command_section(path: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
-    usage = " ".join([path, *(p.metavar or p.name.upper() for p in arguments)])
+    usage = " ".join([path, *(_metavar(p) for p in arguments)])
     lines = [f"### `{usage}`\n", f"{inspect.cleandoc(command.help)}\n"]
     if options:
         lines += ["| option | meaning |", "|---|---|"]
         lines += [f"| {_names(option)} | {option.help} |" for option in options]
         lines.append("")
     return "\n".join(lines)
+
+
+def _metavar(argument: Any) -> str:
+    name = argument.metavar or argument.name.upper()
+    return name if argument.required or name.startswith("[") else f"[{name}]"
 
 
 def _names(option: Any) -> str:

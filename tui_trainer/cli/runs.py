@@ -19,6 +19,7 @@ from tui_trainer.core.format import (
     format_utc,
 )
 from tui_trainer.core.run_record import RunRecord, describe
+from tui_trainer.core.run_state import RunState
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.errors import RunStateError, UsageError
 from tui_trainer.paths import choose_runs_dir
@@ -60,6 +61,9 @@ def list_runs(
     for record in records:
         table.add_row(*map(sanitize, _row(record)))
     result_console().print(table)
+    for record in records:
+        if record.problem:
+            say(f"{record.run} cannot be read: {record.problem}")
 
 
 def _row(record: RunRecord) -> list[str]:
@@ -123,6 +127,8 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     facts += [("choice", choice) for choice in snapshot.choices]
     if snapshot.error is not None:
         facts += [("error", snapshot.error.message), ("", snapshot.error.hint)]
+    if record.problem:
+        facts.append(("problem", record.problem))
     if record.damaged or record.missing:
         facts.append(("log", f"{record.damaged} damaged lines, {record.missing} missing events"))
     if record.newer_version:
@@ -246,15 +252,17 @@ def _steer(
     from tui_trainer.store.run_folder import read_run
 
     folder = Registry(choose_runs_dir(runs)).find(reference)
-    session = look(folder.path).session
-    state = read_run(folder).state
-    if not state.is_live or not session:
+    state, lease = read_run(folder).state, look(folder.path)
+    while state is RunState.STARTING and not lease.held:
+        time.sleep(0.05)
+        state, lease = read_run(folder).state, look(folder.path)
+    if not lease.held:
         raise RunStateError(
             f"{folder.run} is {state.value}: there is nothing to {request}.",
             "See the runs and their states with: tuitrain runs list.",
         )
     follower = Follower(folder)
-    asked = submit(folder.path, session, request, arguments)
+    asked = submit(folder.path, lease.session, request, arguments)
     answer: dict[str, Any] = {"run": folder.run, "request": request, "id": asked.id}
     if wait:
         answer |= _await_answer(follower, folder, asked.id, request)
@@ -270,7 +278,7 @@ def _await_answer(
 ) -> dict[str, Any]:
     """What the worker answered, once it did.
 
-    A stop is answered when the run has ended, a checkpoint when it is on disk.
+    A stop is answered when the run has ended.
 
     Raises:
         RunStateError: it refused, or ended before it answered.
@@ -287,9 +295,7 @@ def _await_answer(
                 )
             if isinstance(event, ControlApplied) and event.id == request_id:
                 found = {"step": event.step, "state": record.state.value}
-        # The step may be on disk already: then nothing more is saved, nor said.
-        is_saved = record.snapshot.checkpoint_step == found.get("step")
-        if found and (is_saved or request != "checkpoint") and request != "stop":
+        if found and request != "stop":
             return found
         if not record.state.is_live:
             found["state"] = record.state.value

@@ -22,7 +22,6 @@ from tui_trainer.cli.options import (
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
-from tui_trainer.errors import RunStateError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 
 
@@ -95,6 +94,8 @@ def train(
         data_dir=str(folder_of_data),
         config=resolved.config,
         session=uuid.uuid4().hex,
+        # A folder made a moment ago is nobody else's, whether locks work there or not.
+        force=True,
     )
     begin(folder, job, manner)
 
@@ -150,10 +151,12 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
                 "config": values,
                 "origins": resolved.origins,
                 "dataset_prepared": is_prepared(data_dir, entry.name),
-                "train_count": entry.train_count - held_out,
-                "validation_count": held_out,
-                "test_count": entry.test_count,
-                "steps": steps,
+                "about": {
+                    "train_count": entry.train_count - held_out,
+                    "validation_count": held_out,
+                    "test_count": entry.test_count,
+                    "steps": steps,
+                },
             }
         )
         return
@@ -162,8 +165,8 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
         value = msgspec.json.encode(values[part][field]).decode()
         print_line(f"{key:<26} {value:<14} {origin}")
     say(
-        f"{entry.train_count - held_out} samples to train on, {held_out} for validation, "
-        f"{entry.test_count} for the test; about {steps} steps; nothing was started"
+        f"about {entry.train_count - held_out} samples to train on, {held_out} for validation, "
+        f"{entry.test_count} for the test, {steps} steps; nothing was started"
     )
 
 
@@ -186,46 +189,17 @@ def resume(
     from tui_trainer.cli.training import Manner, begin, ensure_prepared
     from tui_trainer.core.config.fields import check_value
     from tui_trainer.core.jobs import TrainJob
-    from tui_trainer.core.run_state import RunState
+    from tui_trainer.core.next_steps import check_resumable
     from tui_trainer.store.registry import Registry
 
     manner = Manner(detach=detach, dashboard=dashboard, as_json=as_json)
     if epochs is not None:
         check_value("training.epochs", epochs, "--epochs")
     folder, record = Registry(choose_runs_dir(runs)).read(reference)
-    if record.state is RunState.UNKNOWN and not force:
-        raise RunStateError(
-            f"It cannot be known whether {folder.run} is being trained: locks do not work there.",
-            "Make sure that it is not, then repeat with --force.",
-        )
-    if record.state.is_live:
-        raise RunStateError(
-            f"{folder.run} is {record.state.value} (process {record.pid}).",
-            f"Watch it with: tuitrain attach {folder.run}.",
-        )
-    if record.newer_version:
-        raise RunStateError(
-            f"{folder.run} was written by a newer tuitrain.", "Update tuitrain, then resume."
-        )
     config = _config_to_resume(folder.path, record.snapshot, epochs)
-    if record.state is RunState.FINISHED and config.training.epochs <= record.snapshot.epochs:
-        raise RunStateError(
-            f"{folder.run} has trained all its {record.snapshot.epochs} epochs.",
-            f"Give a larger total: tuitrain resume {folder.run} --epochs "
-            f"{2 * record.snapshot.epochs}.",
-        )
-    if config.training.epochs * record.snapshot.steps_per_epoch < record.snapshot.step:
-        raise RunStateError(
-            f"{folder.run} is past {config.training.epochs} epochs already.",
-            f"Give a total above {record.snapshot.epoch} with --epochs, or leave it out.",
-        )
+    check_resumable(record, config.training.epochs, force=force)
     folder_of_data = choose_data_dir(data_dir)
     ensure_prepared(folder_of_data, config.data.dataset)
-    if config.training.epochs != record.snapshot.epochs and config.schedule.name != "constant":
-        say(
-            f"the {config.schedule.name} schedule is now spread over "
-            f"{config.training.epochs} epochs: the learning rate jumps to where it stands there"
-        )
     job = TrainJob(
         run_path=str(folder.path),
         data_dir=str(folder_of_data),
@@ -251,28 +225,21 @@ def _config_to_resume(run: Path, snapshot: Any, epochs: str | None) -> RunConfig
     )
 
 
-def attach(reference: RunArgument, runs: RunsOption = None) -> None:
+def attach(reference: RunArgument, runs: RunsOption = None, as_json: JsonOption = False) -> None:
     """Follow a run started elsewhere.
 
     Ctrl-C only detaches: the run goes on.
     """
     from tui_trainer.cli.follow import follow
     from tui_trainer.cli.live import make_display
-    from tui_trainer.cli.training import print_ending
-    from tui_trainer.core.run_state import RunState
-    from tui_trainer.errors import ExitStatus
+    from tui_trainer.cli.training import show_ending
     from tui_trainer.store.registry import Registry
 
     folder, record = Registry(choose_runs_dir(runs)).read(reference)
     if record.state.is_live:
         try:
-            record = follow(folder, make_display(), lambda record: not record.state.is_live)
+            record = follow(folder, make_display, lambda record: not record.state.is_live)
         except KeyboardInterrupt:
             say(f"detached; {folder.run} goes on")
             return
-    print_ending(record)
-    if record.state in (RunState.FAILED, RunState.INTERRUPTED):
-        error = record.snapshot.error
-        if error is not None:
-            say(f"{error.message} {error.hint}")
-        raise typer.Exit(int(ExitStatus.FAILED))
+    show_ending(record, as_json=as_json)

@@ -17,11 +17,14 @@ from tui_trainer.cli.live import make_display
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.format import format_count, format_duration, format_metric
 from tui_trainer.core.jobs import TrainJob
+from tui_trainer.core.next_steps import next_commands
 from tui_trainer.core.run_record import RunRecord, describe
 from tui_trainer.core.run_state import RunState
 from tui_trainer.errors import ExitStatus, TuitrainError, UsageError, WorkerError
 from tui_trainer.launch.spawn import WorkerProcess, start_training
 from tui_trainer.store.run_folder import RunFolder, read_run
+
+_TAIL_BYTES = 20_000
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Manner:
         """Tell before a run is made, not after."""
         if self.detach and self.dashboard:
             raise UsageError("--detach and --dashboard exclude each other.", "Give one of them.")
+        if self.dashboard and self.as_json:
+            raise UsageError("--dashboard and --json exclude each other.", "Give one of them.")
         if self.dashboard:
             check_terminal()
 
@@ -61,10 +66,14 @@ def begin(folder: RunFolder, job: TrainJob, manner: Manner) -> None:
         else:
             print_line(folder.run)
         return
-    with _passing_on_signals() as signals:
+    with _signals_kept() as signals:
         worker = start_training(folder.path, job)
-        signals.pass_on_to(worker)
-        record = follow(folder, make_display(), lambda _: not worker.is_alive)
+
+        def is_over(_: RunRecord) -> bool:
+            signals.pass_on(worker)
+            return not worker.is_alive
+
+        follow(folder, make_display, is_over)
         status = _settle(folder, worker, signals.received)
     record = read_run(folder)
     if manner.as_json:
@@ -82,9 +91,13 @@ def _await_start(folder: RunFolder, worker: WorkerProcess, session: str) -> RunR
         TuitrainError: it ended before that.
     """
     follower = Follower(folder)
-    for _, record in follower.until(lambda _: not worker.is_alive):
-        if record.snapshot.session == session:
-            return record
+    try:
+        for _, record in follower.until(lambda _: not worker.is_alive):
+            if record.snapshot.session == session:
+                return record
+    except KeyboardInterrupt:
+        say(f"{folder.run} goes on; stop it with: tuitrain runs stop {folder.run}")
+        raise
     _, record = follower.poll()
     if record.snapshot.session != session:
         _unwrap(folder, worker)
@@ -97,47 +110,39 @@ def _open_dashboard(folder: RunFolder) -> None:
     if record.state.is_live:
         say(f"{folder.run} goes on; come back with: tuitrain attach {folder.run}")
     else:
-        print_ending(record)
+        show_ending(record, as_json=False)
 
 
 class _Signals:
-    """The first SIGINT or SIGTERM goes on to the worker; the second ends it."""
+    """SIGINT and SIGTERM on their way to the worker: the first one stops it, the second ends it."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
-        self._worker: WorkerProcess | None = None
-        self._is_told = False
+        self._num_passed = 0
 
-    def take(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal; before there is a worker it is kept."""
-        self.received.append(number)
-        if self._worker is not None:
-            self._pass_on(self._worker)
-
-    def pass_on_to(self, worker: WorkerProcess) -> None:
-        """From now on `worker` is told, of what has come before too."""
-        self._worker = worker
-        if self.received:
-            self._pass_on(worker)
-
-    def _pass_on(self, worker: WorkerProcess) -> None:
-        if len(self.received) > 1:
-            worker.kill()
-        elif not self._is_told:
-            self._is_told = True
+    def pass_on(self, worker: WorkerProcess) -> None:
+        """Tell the worker what has come since the last call."""
+        received = len(self.received)
+        if received > self._num_passed == 0:
             worker.signal(signal.Signals(self.received[0]))
             say("stopping with a checkpoint; once more ends the run at once")
+        if received > 1:
+            worker.kill()
+        self._num_passed = received
 
 
 @contextmanager
-def _passing_on_signals() -> Iterator[_Signals]:
-    """Handle SIGINT and SIGTERM for a worker that is about to be started.
+def _signals_kept() -> Iterator[_Signals]:
+    """Keep SIGINT and SIGTERM for a worker instead of obeying them.
 
     A hang-up ends this process only: the run goes on.
     """
     signals = _Signals()
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signals.take) for number in handled}
+
+    def keep(number: int, frame: FrameType | None) -> None:
+        signals.received.append(number)
+
+    before = {number: signal.signal(number, keep) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield signals
     finally:
@@ -172,7 +177,32 @@ def _unwrap(folder: RunFolder, worker: WorkerProcess) -> int:
         raise WorkerError(f"{folder.run}: {error.message}", hint) from error
     except TuitrainError as error:
         error.message = f"{folder.run} failed: {error.message}"
+        error.add_note(_tail_of(worker.log))
         raise
+
+
+def _tail_of(log: Path) -> str:
+    """The end of what the worker printed; --debug shows it."""
+    with open(log, "rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return file.read().decode(errors="replace")
+
+
+def show_ending(record: RunRecord, *, as_json: bool) -> None:
+    """How a run that someone else started ended.
+
+    Raises:
+        typer.Exit: with status 1, where it failed or was interrupted.
+    """
+    if as_json:
+        print_json(describe(record))
+    else:
+        print_ending(record)
+    if record.state in (RunState.FAILED, RunState.INTERRUPTED):
+        error = record.snapshot.error
+        if error is not None:
+            say(f"{error.message} {error.hint}")
+        raise typer.Exit(int(ExitStatus.FAILED))
 
 
 def print_ending(record: RunRecord) -> None:
@@ -192,17 +222,7 @@ def print_ending(record: RunRecord) -> None:
     parts.append(f"trained {format_duration(snapshot.elapsed_s)}")
     print_line("  ".join(parts))
     print_line(record.path)
-    say(f"next: {next_step(record)}")
-
-
-def next_step(record: RunRecord) -> str:
-    """The commands that make sense for a run in its state."""
-    run = record.run
-    if record.state is RunState.FINISHED:
-        return f"tuitrain eval {run}   tuitrain export-onnx {run}   tuitrain dashboard {run}"
-    if record.state.is_live:
-        return f"tuitrain attach {run}   tuitrain runs stop {run}"
-    return f"tuitrain resume {run}   tuitrain runs logs {run}"
+    say(f"next: {'   '.join(next_commands(record))}")
 
 
 def ensure_prepared(data_dir: Path, dataset: str) -> None:

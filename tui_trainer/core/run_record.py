@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from tui_trainer.core.events import WORST_LOSS, Best
 from tui_trainer.core.format import format_utc
 from tui_trainer.core.run_state import RunSnapshot, RunState
+from tui_trainer.core.text_safety import sanitize
 
 
 class Annotations(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +70,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        """The name given to the run, or `runN`."""
-        return self.annotations.name or self.run
+        """The name given to the run, or `runN`; fit to be printed."""
+        return sanitize(self.annotations.name, limit=64) or self.run
 
 
 def describe(record: RunRecord) -> dict[str, Any]:
@@ -85,17 +87,17 @@ def describe(record: RunRecord) -> dict[str, Any]:
         "model": snapshot.model or None,
         "device": snapshot.device or None,
         "epoch": snapshot.epoch,
-        "epochs": snapshot.epochs,
+        "epochs": snapshot.epochs or None,
         "step": snapshot.step,
-        "steps": snapshot.steps,
+        "steps": snapshot.steps or None,
         "best": _describe_best(best) if best else None,
-        "last": {split: snapshot.last.get(split) for split in ("train", "validation", "test")},
+        "last": {split: _describe_metrics(snapshot, split) for split in _SPLITS},
         "started": None if snapshot.started_t is None else format_utc(snapshot.started_t),
         "elapsed_s": round(snapshot.elapsed_s, 3),
         "tags": list(record.annotations.tags),
         "path": record.path,
         "parameters": snapshot.parameters or None,
-        "samples_per_s": snapshot.samples_per_s,
+        "samples_per_s": _finite(snapshot.samples_per_s),
         "checkpoint_step": snapshot.checkpoint_step,
         "error": _describe_error(record),
         "damaged_lines": record.damaged,
@@ -104,11 +106,24 @@ def describe(record: RunRecord) -> dict[str, Any]:
     }
 
 
+_SPLITS = ("train", "validation", "test")
+
+
+def _describe_metrics(snapshot: RunSnapshot, split: str) -> dict[str, float | None] | None:
+    metrics = snapshot.last.get(split)
+    if metrics is None:
+        return None
+    return {name: _finite(value) for name, value in metrics.items()}
+
+
 def _describe_best(best: Best) -> dict[str, Any]:
-    described: dict[str, Any] = msgspec.structs.asdict(best)
-    if best.loss >= WORST_LOSS:
-        described["loss"] = None
-    return described
+    loss = best.loss if best.loss < WORST_LOSS else None
+    return {"metric": best.metric, "value": _finite(best.value), "step": best.step, "loss": loss}
+
+
+def _finite(value: float | None) -> float | None:
+    """The value where JSON can hold it."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _describe_error(record: RunRecord) -> dict[str, str] | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tui_trainer import paths
 from tui_trainer.core.events import Event, Resumed, RunStarted, Steps
 from tui_trainer.core.happenings import Happening, describe_event
 from tui_trainer.core.run_record import RunRecord
@@ -23,7 +22,6 @@ from tui_trainer.store.run_folder import (
     RunFolder,
     make_record,
     read_annotations,
-    read_fold,
     read_summary,
 )
 
@@ -163,10 +161,9 @@ class RunList:
     def __init__(self, registry: Registry, only: frozenset[str] | None = None) -> None:
         self._registry = registry
         self._only = only
-        self._known: dict[str, tuple[str, RunRecord]] = {}
+        self._reader = registry.open_reader()
         self._losses: dict[str, LossTail] = {}
         self._loss_points: dict[str, FloatArray] = {}
-        self._is_first = True
 
     def read(self) -> tuple[RunRecord, ...]:
         """Every run that is not archived, as of now."""
@@ -175,17 +172,11 @@ class RunList:
             for folder in self._registry.folders()
             if self._only is None or folder.run in self._only
         ]
-        if self._is_first:
-            self._read_index({folder.run: _signature(folder.path) for folder in folders})
-            self._is_first = False
-        records = [self._read_run(folder) for folder in reversed(folders)]
-        self._known = {
-            run: self._known[run] for run in (f.run for f in folders) if run in self._known
-        }
+        records = [self._reader.read(folder) for folder in reversed(folders)]
         return tuple(
             record
             for record in records
-            if record is not None and (self._only is not None or not record.annotations.archived)
+            if self._only is not None or not record.annotations.archived
         )
 
     def read_losses(self, records: Iterable[RunRecord]) -> dict[str, FloatArray]:
@@ -207,43 +198,6 @@ class RunList:
             except READ_ERRORS:
                 self._loss_points[record.run] = np.empty(0)
         return dict(self._loss_points)
-
-    def _read_index(self, signatures: dict[str, str]) -> None:
-        for record in self._registry.records(archived=True):
-            if record.run in signatures:
-                self._known[record.run] = (signatures[record.run], record)
-
-    def _read_run(self, folder: RunFolder) -> RunRecord | None:
-        lease = look(folder.path)
-        signature = _signature(folder.path)
-        known = self._known.get(folder.run)
-        if known is not None and known[0] == signature:
-            old = known[1]
-            fold = LogFold(
-                snapshot=old.snapshot,
-                damaged=old.damaged,
-                missing=old.missing,
-                newer_version=old.newer_version,
-            )
-            return make_record(folder, fold, old.annotations, lease)
-        try:
-            fold, annotations = read_fold(folder.path), read_annotations(folder.path)
-        except READ_ERRORS:
-            return known[1] if known else None
-        record = make_record(folder, fold, annotations, lease)
-        self._known[folder.run] = (signature, record)
-        return record
-
-
-def _signature(run: Path) -> str:
-    parts = []
-    for name in (paths.EVENTS, paths.ANNOTATIONS):
-        try:
-            status = os.stat(run / name)
-            parts.append(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
-        except OSError:
-            parts.append("-")
-    return " ".join(parts)
 
 
 def _size_of(file: Path) -> int:

@@ -13,6 +13,8 @@ from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.data.normalize import Normalize
 from tui_trainer.data.prepared import Images, Labels
 
+EVALUATION_BATCH_SIZE = 1000
+
 
 class DeviceBatches:
     """Images (uint8) and labels on the device, served as normalised batches."""
@@ -28,9 +30,9 @@ class DeviceBatches:
     ) -> None:
         self.batch_size = batch_size
         self.device = device
-        # A copy: the arrays are mapped read-only from files.
-        self._images_NCHW = torch.from_numpy(np.array(images)).to(device)
-        self._labels_N = torch.from_numpy(np.array(labels)).to(device)
+        # Arrays mapped read-only from files are copied; those picked out of them are not again.
+        self._images_NCHW = torch.from_numpy(np.require(images, requirements="W")).to(device)
+        self._labels_N = torch.from_numpy(np.require(labels, requirements="W")).to(device)
         self._normalize = Normalize(spec.mean, spec.std).to(device)
 
     def __len__(self) -> int:

@@ -83,6 +83,12 @@ def load_split(data_dir: Path, name: str, split: str) -> tuple[Images, Labels]:
     return images, labels
 
 
+def hash_data(spec: DatasetSpec) -> str:
+    """SHA-256 over what training sees of a dataset: its files' hashes, its mean and deviation."""
+    arrays = [(s.images.sha256, s.labels.sha256) for _, s in sorted(spec.splits.items())]
+    return hashlib.sha256(msgspec.json.encode([arrays, spec.mean, spec.std])).hexdigest()
+
+
 def measure_pixels(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel of N×C×H×W images, in stored units."""
     # By histogram: exact sums in integers, whatever the number of images.

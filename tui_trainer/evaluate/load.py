@@ -11,14 +11,12 @@ from torch import nn
 from tui_trainer.checkpoints.read import Checkpoint, find_checkpoint, read_checkpoint
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.specs import DatasetSpec
-from tui_trainer.data.batches import DeviceBatches
-from tui_trainer.data.prepared import Images, Labels, load_split
+from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, DeviceBatches
+from tui_trainer.data.prepared import Images, Labels, hash_data, load_split
 from tui_trainer.data.split import split_for_validation
 from tui_trainer.errors import CheckpointError, DatasetError
 from tui_trainer.models.zoo import build_model
 from tui_trainer.store.datasets import read_spec
-
-_BATCH_SIZE = 1000
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,11 @@ class JudgedModel:
     data_dir: Path
     device: torch.device
 
+    @property
+    def has_other_data(self) -> bool:
+        """Whether the dataset is not the one that the checkpoint was trained on."""
+        return self.checkpoint.state.fingerprint.data_sha256 != hash_data(self.spec)
+
     def batches(self, split: str) -> DeviceBatches:
         """The samples of `test`, or of the `validation` or `train` part the run made.
 
@@ -39,7 +42,9 @@ class JudgedModel:
             DatasetError: the run held nothing out for validation.
         """
         images, labels = self._arrays(split)
-        return DeviceBatches(self.spec, images, labels, batch_size=_BATCH_SIZE, device=self.device)
+        return DeviceBatches(
+            self.spec, images, labels, batch_size=EVALUATION_BATCH_SIZE, device=self.device
+        )
 
     def raw_images(self, split: str) -> Images:
         """The images of a split as stored: uint8 N×C×H×W."""

@@ -70,6 +70,8 @@ def export_onnx(
         sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
         value = _describe(facts, spec, output, sha256, opset, temporary.stat().st_size, parity)
         fsync_file(temporary)
+        # First, so that no facts of an older file ever stand beside the new one.
+        output.with_suffix(".json").unlink(missing_ok=True)
         temporary.replace(output)
         fsync_folder(output.parent)
         replace_file(output.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(value)))

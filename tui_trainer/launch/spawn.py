@@ -19,7 +19,7 @@ from tui_trainer import paths
 from tui_trainer.core.jobs import Job, JobResult, TrainJob
 from tui_trainer.errors import ExitStatus, RunStateError, WorkerError
 from tui_trainer.store.job_folder import read_progress, read_result, write_job
-from tui_trainer.store.lease import acquire_where_possible, holder_of
+from tui_trainer.store.lease import acquire_where_possible, check_free, holder_of
 
 _POLL_S = 0.01
 _PROGRESS_POLL_S = 0.05
@@ -65,7 +65,7 @@ class WorkerProcess:
         if result is None:
             raise WorkerError(
                 f"The worker process ended without a result: {_describe_status(status)}.",
-                f"Its output is in {self.log}." if self.log.exists() else "Try again.",
+                "Repeat the command with --debug to see what it printed.",
             )
         return result
 
@@ -98,12 +98,7 @@ def start_training(run: Path, job: TrainJob) -> WorkerProcess:
     Raises:
         RunStateError: the run is being trained, or started by someone else.
     """
-    held, pid, _ = holder_of(run / paths.WORKER_LEASE)
-    if held:
-        raise RunStateError(
-            f"{run.name} is already being trained by process {pid}.",
-            f"Watch it with: tuitrain attach {run.name}.",
-        )
+    check_free(run)
     try:
         launch_lock = acquire_where_possible(run / paths.LAUNCH_LOCK, force=job.force)
     except BlockingIOError as error:
@@ -112,6 +107,8 @@ def start_training(run: Path, job: TrainJob) -> WorkerProcess:
             f"Watch it with: tuitrain attach {run.name}.",
         ) from error
     try:
+        # Once more: someone may have started it, and let go of the launch lock, since.
+        check_free(run)
         folder = run / paths.JOB_FOLDER
         write_job(folder, job)
         worker = _start(folder, run / paths.WORKER_LOG)
@@ -136,7 +133,9 @@ def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
     with _termination_raised(), tempfile.TemporaryDirectory(prefix="tuitrain-") as scratch:
         folder = Path(scratch)
         write_job(folder, job)
-        worker = _start(folder, folder / paths.WORKER_LOG)
+        log = _log_of(job, folder)
+        printed_before = log.stat().st_size if log.exists() else 0
+        worker = _start(folder, log)
         with _ended_with_us(worker):
             offset, is_over = 0, False
             while not is_over:
@@ -150,9 +149,16 @@ def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
             try:
                 return worker.wait().unwrap()
             except Exception as error:
-                # The folder goes with this block; what the worker printed stays with the error.
-                error.add_note(worker.log.read_text(encoding="utf-8", errors="replace"))
+                with open(log, "rb") as file:
+                    file.seek(printed_before)
+                    error.add_note(file.read().decode(errors="replace"))
                 raise
+
+
+def _log_of(job: Job, folder: Path) -> Path:
+    """Where a short job's worker prints: with its run, or in the job's own folder, which goes."""
+    run_path = getattr(job, "run_path", "")
+    return (Path(run_path) if run_path else folder) / paths.WORKER_LOG
 
 
 @contextlib.contextmanager
@@ -178,10 +184,13 @@ def _ended_with_us(worker: WorkerProcess) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if worker.is_alive:
-            worker.signal(signal.SIGINT)
+        try:
+            if worker.is_alive:
+                worker.signal(signal.SIGINT)
             deadline = time.monotonic() + _END_S
             while worker.is_alive and time.monotonic() < deadline:
                 time.sleep(_PROGRESS_POLL_S)
+        finally:
+            # Also when whoever waits here loses patience.
             worker.kill()
         raise

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,25 +50,29 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
         fsync_folder(path.parent)
 
 
+_HIDDEN = re.compile(r"\.tmp-(?P<name>.+)-[0-9a-f]{32}(?P<old>-old)?")
+
+
+def _hidden_name(path: Path) -> Path:
+    return path.with_name(f".tmp-{path.name}-{uuid.uuid4().hex}")
+
+
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder to fill, published as `path` at the end of the block, or removed on an error.
 
     Files are fsynced by whoever writes them; the folder and its parent are fsynced here. An
-    existing `path` is moved aside first and goes last, so that it is never seen in part.
+    existing `path` is moved aside first and goes last, so that it is never seen in part; a crash
+    in between is mended by `sweep_hidden`.
     """
-    import shutil
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".tmp-{path.name}-{uuid.uuid4().hex}")
+    temporary = _hidden_name(path)
     temporary.mkdir(mode=0o700)
     old = temporary.with_name(f"{temporary.name}-old")
     try:
         yield temporary
         fsync_folder(temporary)
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
+        _publish(temporary, path, old)
         fsync_folder(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -73,7 +80,46 @@ def new_folder(path: Path) -> Iterator[Path]:
             old.rename(path)
         raise
     finally:
-        shutil.rmtree(old, ignore_errors=True)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _publish(temporary: Path, path: Path, old: Path) -> None:
+    if path.exists():
+        path.rename(old)
+    try:
+        temporary.rename(path)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or old.exists():
+            raise
+        # Someone else published the same name in this moment; ours is the later one.
+        path.rename(old)
+        temporary.rename(path)
+
+
+def remove_folder(path: Path) -> None:
+    """Take a published folder away in one rename, then delete what can be deleted of it."""
+    hidden = _hidden_name(path)
+    path.rename(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def sweep_hidden(parent: Path) -> None:
+    """Mend what a process that was killed left in `parent`. No one else may write there now.
+
+    A folder that was moved aside for a new one that never came is put back; the rest goes.
+    """
+    if not parent.is_dir():
+        return
+    hidden = [(folder, _HIDDEN.fullmatch(folder.name)) for folder in parent.iterdir()]
+    for folder, match in hidden:
+        if match is None:
+            continue
+        published = parent / match["name"]
+        if match["old"] and not published.exists():
+            folder.rename(published)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def fsync_file(path: Path) -> None:

@@ -80,7 +80,12 @@ class Inbox:
 
     def take(self) -> list[Request]:
         """The requests not taken before, oldest first. Files that are not requests go."""
-        with os.scandir(self._folder) as entries:
+        try:
+            entries_now = os.scandir(self._folder)
+        except OSError:
+            # The folder is gone or the disk does not answer: training goes on without requests.
+            return []
+        with entries_now as entries:
             found = [
                 Path(entry.path)
                 for entry in entries
@@ -102,7 +107,7 @@ class Inbox:
         try:
             with open(path, "rb") as file:
                 asked = msgspec.json.decode(file.read(_MAX_REQUEST_BYTES), type=Request)
-        except FileNotFoundError:
+        except OSError:
             return None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             path.unlink(missing_ok=True)

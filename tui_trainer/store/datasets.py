@@ -62,7 +62,12 @@ def remove_dataset(data_dir: Path, name: str) -> None:
         raise DatasetError(
             f"The dataset {name} is not in {data_dir}.", "See what is with: tuitrain data list."
         )
-    shutil.rmtree(folder)
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise DatasetError(
+            f"{folder} cannot be removed: {error.strerror or error}.", "Mend its permissions."
+        ) from error
 
 
 def verify_dataset(data_dir: Path, name: str) -> int:

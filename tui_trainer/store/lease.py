@@ -113,6 +113,20 @@ def look(run: Path) -> LeaseView:
     return LeaseView(held=held, session=session, launching=bool(launching), pid=pid)
 
 
+def check_free(run: Path) -> None:
+    """Make sure that no worker is at work on the run.
+
+    Raises:
+        RunStateError: one is; it says which.
+    """
+    held, pid, _ = holder_of(run / paths.WORKER_LEASE)
+    if held:
+        raise RunStateError(
+            f"{run.name} is already being trained by process {pid}.",
+            f"Watch it with: tuitrain attach {run.name}.",
+        )
+
+
 def acquire_lease(run: Path, session: str, *, force: bool = False) -> RecordLock | None:
     """Become the one worker of the run; with `force` also where locks do not work (then None).
 
@@ -121,12 +135,9 @@ def acquire_lease(run: Path, session: str, *, force: bool = False) -> RecordLock
     """
     try:
         return acquire_where_possible(run / paths.WORKER_LEASE, session, force=force)
-    except BlockingIOError as error:
-        _, pid, _ = holder_of(run / paths.WORKER_LEASE)
-        raise RunStateError(
-            f"{run.name} is already being trained by process {pid}.",
-            f"Watch it with: tuitrain attach {run.name}.",
-        ) from error
+    except BlockingIOError:
+        check_free(run)
+        raise
 
 
 def acquire_where_possible(path: Path, note: str = "", *, force: bool) -> RecordLock | None:

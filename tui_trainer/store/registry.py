@@ -11,32 +11,18 @@ from pathlib import Path
 import msgspec
 
 from tui_trainer import paths
-from tui_trainer.core.events import Damage, encode_sealed, open_sealed
 from tui_trainer.core.run_name import LAST, check_name, number_in, number_of
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
-from tui_trainer.core.run_state import LogFold, RunState
 from tui_trainer.core.suggest import nearest
 from tui_trainer.errors import FolderError, RunNotFoundError, StorageError, UsageError
 from tui_trainer.store.atomic import new_folder, replace_file, write_durable
 from tui_trainer.store.index import Index
-from tui_trainer.store.lease import look
+from tui_trainer.store.record_reader import RecordReader
 from tui_trainer.store.run_folder import (
     RunFolder,
-    make_record,
     read_annotations,
-    read_fold,
     read_run,
 )
-
-
-class _IndexEntry(msgspec.Struct, frozen=True):
-    # Its run and signature again, under the entry's own CRC.
-    key: str
-    fold: LogFold
-    annotations: Annotations
-
-
-_entry_decoder = msgspec.json.Decoder(_IndexEntry, strict=False)
 
 
 class Registry:
@@ -67,17 +53,16 @@ class Registry:
         """Every run, by number; archived ones too if asked."""
         folders = self.folders()
         index = Index(self.path)
-        known = index.read()
-        changed: dict[str, tuple[str, bytes]] = {}
-        records = []
-        for folder in folders:
-            try:
-                records.append(_read_indexed(folder, known, changed))
-            except OSError as error:
-                records.append(_unreadable(folder, error))
+        stored = index.read()
+        reader = RecordReader(stored)
+        records = [reader.read(folder) for folder in folders]
         present = {folder.run for folder in folders}
-        index.write(changed, [run for run in known if run not in present])
+        index.write(reader.worth_storing, [run for run in stored if run not in present])
         return [record for record in records if archived or not record.annotations.archived]
+
+    def open_reader(self) -> RecordReader:
+        """A reader for someone who looks at the runs again and again."""
+        return RecordReader(Index(self.path).read())
 
     def find(self, reference: str) -> RunFolder:
         """The run that `runN`, `N`, `last` or a given name refers to.
@@ -189,55 +174,3 @@ def _fill(
         write_durable(temporary / paths.ENVIRONMENT, msgspec.json.encode(environment))
         if annotations.name:
             write_durable(temporary / paths.ANNOTATIONS, msgspec.json.encode(annotations))
-
-
-def _read_indexed(
-    folder: RunFolder,
-    known: dict[str, tuple[str, bytes]],
-    changed: dict[str, tuple[str, bytes]],
-) -> RunRecord:
-    # The lease before the log: see `derive_state`.
-    lease = look(folder.path)
-    signature = _signature(folder)
-    key = f"{folder.run} {signature}"
-    entry = _known_entry(known.get(folder.run), key)
-    if entry is None:
-        entry = _IndexEntry(key, read_fold(folder.path), read_annotations(folder.path))
-        # A live run is another one at the next look: to store it would only wear the disk.
-        if not lease.held:
-            changed[folder.run] = (signature, encode_sealed(entry))
-    return make_record(folder, entry.fold, entry.annotations, lease)
-
-
-def _unreadable(folder: RunFolder, error: OSError) -> RunRecord:
-    """What can be said of a run whose files the system refuses to read."""
-    return RunRecord(
-        run=folder.run,
-        path=str(folder.path),
-        state=RunState.UNKNOWN,
-        snapshot=LogFold().snapshot,
-        annotations=Annotations(),
-        problem=f"{error.filename or folder.path}: {error.strerror}",
-    )
-
-
-def _signature(folder: RunFolder) -> str:
-    parts = []
-    for name in (paths.EVENTS, paths.ANNOTATIONS):
-        try:
-            status = os.stat(folder.path / name)
-            parts.append(f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
-        except FileNotFoundError:
-            parts.append("-")
-    return " ".join(parts)
-
-
-def _known_entry(known: tuple[str, bytes] | None, key: str) -> _IndexEntry | None:
-    if known is None:
-        return None
-    try:
-        content = open_sealed(known[1])
-        entry = None if isinstance(content, Damage) else _entry_decoder.decode(content)
-        return entry if entry is not None and entry.key == key else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None

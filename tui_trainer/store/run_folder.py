@@ -10,8 +10,9 @@ import msgspec
 from tui_trainer import paths
 from tui_trainer.core.events import Damage, Unknown, open_sealed
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
-from tui_trainer.core.run_state import LeaseView, LogFold, apply, derive_state
+from tui_trainer.core.run_state import LeaseView, LogFold, RunSnapshot, apply, derive_state
 from tui_trainer.errors import StorageError
+from tui_trainer.store.config_sources import read_config
 from tui_trainer.store.event_log import Batch, EventLogReader, event_before
 from tui_trainer.store.lease import look
 
@@ -128,15 +129,31 @@ def read_run(folder: RunFolder) -> RunRecord:
     return make_record(folder, fold, read_annotations(folder.path), lease)
 
 
+def _planned(snapshot: RunSnapshot, run: Path) -> RunSnapshot:
+    """A run that has not begun, with what it was to be as far as its files say."""
+    try:
+        config, environment = read_config(run), read_environment(run)
+    except StorageError:
+        return snapshot
+    return msgspec.structs.replace(
+        snapshot,
+        uuid=environment.uuid,
+        dataset=config.data.dataset,
+        model=config.model.name,
+        epochs=config.training.epochs,
+    )
+
+
 def make_record(
     folder: RunFolder, fold: LogFold, annotations: Annotations, lease: LeaseView
 ) -> RunRecord:
     """A record from parts that were read, the lease first."""
+    snapshot = fold.snapshot if fold.snapshot.sessions else _planned(fold.snapshot, folder.path)
     return RunRecord(
         run=folder.run,
         path=str(folder.path),
         state=derive_state(fold.snapshot, lease),
-        snapshot=fold.snapshot,
+        snapshot=snapshot,
         annotations=annotations,
         damaged=fold.damaged,
         missing=fold.missing,

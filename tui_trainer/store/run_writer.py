@@ -64,13 +64,15 @@ class RunWriter:
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        if read_fold(run).newer_version:
+        before = read_fold(run)
+        if before.newer_version:
             raise RunStateError(
                 f"{run.name} was written by a newer version of tuitrain.",
                 "Update tuitrain to go on with it.",
             )
         self._log = EventLogWriter(run / paths.EVENTS)
-        self._fold = read_fold(run)
+        # Opening may have mended the log's end, which changes nothing but where it is.
+        self._fold = replace(before, offset=self._log.size)
         self.clock = RunClock(self._fold.snapshot.elapsed_s)
         self._summary_due = 0.0
 

@@ -15,6 +15,9 @@ from tui_trainer.train.interrupts import Interrupts
 _PAUSE_POLL_S = 0.05
 _INBOX_POLL_S = 0.1
 
+REPLAYED = "replayed"
+"""The id under which a resumed session logs what it sets again."""
+
 
 class Steered(Protocol):
     """What of a training loop can be steered."""
@@ -51,6 +54,7 @@ class ControlDesk:
         self._requests: list[Request] = []
         self._poll_due = 0.0
         self._is_paused = False
+        self._is_stopping = False
         self.stopped_by = ""
 
     def is_urgent(self, step: int) -> bool:
@@ -69,15 +73,15 @@ class ControlDesk:
     def attend(self, step: int, loop: Steered) -> bool:
         """Answer everything, in order, and sit out a pause; False if the loop is to stop."""
         while self._replayed and self._replayed[0][0] <= step:
-            self._set_lr("resume", "replayed", step, self._replayed.pop(0)[1], loop)
+            self._set_lr(REPLAYED, "resume", step, self._replayed.pop(0)[1], loop)
         self._answer_all(step, loop)
-        while self._is_paused and not self.stopped_by:
+        while self._is_paused and not self._is_stopping:
             self._writer.clock.pause()
             time.sleep(_PAUSE_POLL_S)
             self._requests += self._inbox.take()
             self._answer_all(step, loop)
         self._writer.clock.unpause()
-        return not self.stopped_by
+        return not self._is_stopping
 
     def _answer_all(self, step: int, loop: Steered) -> None:
         requests, self._requests = self._requests, []
@@ -108,6 +112,8 @@ class ControlDesk:
         return ""
 
     def _apply(self, asked: Request, step: int, loop: Steered) -> None:
+        if asked.request == "checkpoint":
+            loop.save()
         self._writer.emit(
             ControlApplied(
                 id=asked.id,
@@ -118,10 +124,8 @@ class ControlDesk:
             )
         )
         if asked.request == "stop":
-            self.stopped_by = asked.by
-        elif asked.request == "checkpoint":
-            loop.save()
-        else:
+            self._is_stopping, self.stopped_by = True, asked.by
+        elif asked.request != "checkpoint":
             self._is_paused = asked.request == "pause"
 
     def _set_lr(self, request_id: str, by: str, step: int, lr: float, loop: Steered) -> None:
@@ -141,6 +145,6 @@ class ControlDesk:
             self._interrupts.wants_checkpoint = False
             loop.save()
         number = self._interrupts.stop_signal
-        if number is not None and not self.stopped_by:
-            self.stopped_by = signal.Signals(number).name
+        if number is not None and not self._is_stopping:
+            self._is_stopping, self.stopped_by = True, signal.Signals(number).name
             self._writer.emit(Message(text=f"stopping on {self.stopped_by}"))

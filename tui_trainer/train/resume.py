@@ -8,8 +8,9 @@ import msgspec
 
 from tui_trainer.checkpoints.read import Checkpoint
 from tui_trainer.checkpoints.state import Fingerprint, unpack_optimizer
-from tui_trainer.core.events import ControlApplied, Event, Resumed
+from tui_trainer.core.events import ControlApplied, Event
 from tui_trainer.errors import CheckpointError
+from tui_trainer.train.control import REPLAYED
 from tui_trainer.train.setup import Task
 
 
@@ -53,11 +54,11 @@ def abandoned_lr_changes(log: Iterable[Event], from_step: int) -> list[tuple[int
     """Learning rates that people set after `from_step` on the branch that a resume abandons.
 
     The resumed run sets them again at the same steps, so that it is the run it would have been.
+    A change at `from_step` itself may have come after its checkpoint; to set it twice is harmless.
     """
-    changes: list[tuple[int, float]] = []
-    for event in log:
-        if isinstance(event, Resumed):
-            changes = [change for change in changes if change[0] <= event.from_step]
-        if isinstance(event, ControlApplied) and event.request == "set":
-            changes.append((event.step, float(event.arguments["lr"])))
-    return [change for change in changes if change[0] > from_step]
+    changes = [
+        (event.step, float(event.arguments["lr"]))
+        for event in log
+        if isinstance(event, ControlApplied) and event.request == "set" and event.id != REPLAYED
+    ]
+    return sorted((c for c in changes if c[0] >= from_step), key=lambda change: change[0])

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import torch
 from torch import nn
 from torch.optim import Optimizer
@@ -14,16 +13,14 @@ from torch.optim import Optimizer
 from tui_trainer.checkpoints.state import Fingerprint
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.specs import DatasetSpec
-from tui_trainer.data.batches import DeviceBatches
-from tui_trainer.data.prepared import load_split
+from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, DeviceBatches
+from tui_trainer.data.prepared import hash_data, load_split
 from tui_trainer.data.split import split_for_validation
-from tui_trainer.errors import DatasetError
+from tui_trainer.errors import DatasetError, ModelError
 from tui_trainer.models.zoo import build_model
 from tui_trainer.store.datasets import read_spec
 from tui_trainer.train.hardware import choose_device, device_title
 from tui_trainer.train.optimizers import build_optimizer
-
-EVALUATION_BATCH_SIZE = 1000
 
 
 @dataclass(frozen=True)
@@ -86,6 +83,7 @@ def set_up(config: RunConfig, data_dir: Path, *, threads: int, choices: list[str
             f"A batch of {batch_size} is larger than the {len(kept)} samples trained on.",
             "Choose a smaller --batch-size.",
         )
+    _check_smallest_batch(model, spec, len(kept), batch_size)
     test_images, test_labels = load_split(data_dir, spec.name, "test")
     wide = EVALUATION_BATCH_SIZE
     validation = None
@@ -105,10 +103,28 @@ def set_up(config: RunConfig, data_dir: Path, *, threads: int, choices: list[str
         train=DeviceBatches(spec, images[kept], labels[kept], batch_size=batch_size, device=device),
         validation=validation,
         test=DeviceBatches(spec, test_images, test_labels, batch_size=wide, device=device),
-        data_sha256=hash_spec(spec),
+        data_sha256=hash_data(spec),
     )
 
 
-def hash_spec(spec: DatasetSpec) -> str:
-    """SHA-256 over the manifest of a dataset, which holds the hashes of its files."""
-    return hashlib.sha256(msgspec.json.encode(spec)).hexdigest()
+def _check_smallest_batch(
+    model: nn.Module, spec: DatasetSpec, train_count: int, batch_size: int
+) -> None:
+    """Refuse a batch of one sample that the model cannot learn from, as batch norm cannot.
+
+    Raises:
+        ModelError: the last batch of an epoch, or every batch, is such a one.
+    """
+    if batch_size > 1 and train_count % batch_size != 1:
+        return
+    trial = copy.deepcopy(model).train()
+    device = next(trial.parameters()).device
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            trial(torch.zeros(1, *spec.shape, device=device))
+    except ValueError as error:
+        raise ModelError(
+            f"A batch of one sample is left at the end of an epoch, and the model cannot learn "
+            f"from it: {error}.",
+            "Choose another --batch-size.",
+        ) from error

@@ -15,10 +15,13 @@ from tui_trainer.train.figures import Block
 class ScalarBoard:
     """Writes the run's curves; a training point is the mean since the last one."""
 
-    def __init__(self, folder: Path, config: TensorboardConfig, *, from_step: int) -> None:
+    def __init__(
+        self, folder: Path, config: TensorboardConfig, *, from_step: int | None = None
+    ) -> None:
+        """`from_step` is the step that a resumed session goes on from; None in the first one."""
         self._every_s = config.every_s
         # Points after `from_step` were written by a session whose steps are trained again.
-        purge_step = from_step + 1 if from_step else None
+        purge_step = None if from_step is None else from_step + 1
         self._writer = None
         if config.scalars:
             # Two sessions begun in one second would share, and lose, a file; readers sort by name.

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from tui_trainer.checkpoints.read import find_checkpoint, read_checkpoint
 from tui_trainer.checkpoints.state import EpochTotals, TrainingState
 from tui_trainer.checkpoints.write import prune_checkpoints, save_checkpoint
 from tui_trainer.core import events
 from tui_trainer.core.schedules import lr_share
-from tui_trainer.errors import NonFiniteError
+from tui_trainer.errors import NonFiniteError, TuitrainError
 from tui_trainer.evaluate.metrics import Judgement, judge
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
@@ -110,9 +111,11 @@ class Trainer:
         return True
 
     def _lr_of(self, step: int) -> float:
+        return self._scheduled_lr(step) * self.progress.lr_scale
+
+    def _scheduled_lr(self, step: int) -> float:
         config = self.task.config
-        share = lr_share(config.schedule, step, self.task.steps)
-        return config.optimizer.lr * share * self.progress.lr_scale
+        return config.optimizer.lr * lr_share(config.schedule, step, self.task.steps)
 
     def _deliver(self, blocks: list[Block]) -> None:
         for block in blocks:
@@ -121,7 +124,7 @@ class Trainer:
                     epoch=(block.first - 1) // self.task.steps_per_epoch + 1,
                     first=block.first,
                     loss=shortest_floats(block.loss),
-                    lr=tuple(block.lr),
+                    lr=shortest_floats(np.asarray(block.lr, np.float32)),
                     grad_norm=shortest_floats(block.grad_norm),
                     accuracy=shortest_floats(block.accuracy),
                     samples_per_s=round(sum(block.counts) / max(block.duration_s, 1e-9), 1),
@@ -154,7 +157,9 @@ class Trainer:
 
     def set_lr(self, lr: float) -> None:
         """Use `lr` for the step to come; the schedule goes on from there, scaled."""
-        self.progress.lr_scale *= lr / self.next_lr
+        # From the schedule alone, not from the scale before: a resume that repeats this gets the
+        # same bits wherever it comes from.
+        self.progress.lr_scale = lr / self._scheduled_lr(self.progress.step + 1)
 
     def _attend(self) -> bool:
         """Obey what was asked for; False if it was to stop."""
@@ -189,13 +194,14 @@ class Trainer:
         self._board.add_metrics("train", train, self.progress.step)
         self.progress.totals = EpochTotals()
         if self.task.validation is not None:
-            judgement = self._judge("validation")
+            judgement = self._judge("validation", self.progress.step)
             best = events.Best.choose(self.progress.best, judgement.metrics, self.progress.step)
             if best is not self.progress.best:
                 self.progress.best = best
                 self.save()
 
-    def _judge(self, split: str) -> Judgement:
+    def _judge(self, split: str, step: int) -> Judgement:
+        """Judge the model, whose weights are those of `step`, on a split."""
         since = time.perf_counter()
         batches = self.task.validation if split == "validation" else self.task.test
         assert batches is not None
@@ -203,8 +209,8 @@ class Trainer:
         self._writer.emit(
             events.Evaluated(
                 split=split,
-                step=self._judged_step(split),
-                epoch=self._judged_step(split) // self.task.steps_per_epoch,
+                step=step,
+                epoch=step // self.task.steps_per_epoch,
                 count=len(batches),
                 metrics=_numbers(judgement.metrics),
                 duration_s=round(time.perf_counter() - since, 3),
@@ -213,17 +219,19 @@ class Trainer:
         self._board.add_metrics(split, judgement.metrics, self.progress.step)
         return judgement
 
-    def _judged_step(self, split: str) -> int:
-        best = self.progress.best
-        return best.step if split == "test" and best is not None else self.progress.step
-
     def _judge_test(self) -> None:
         """Judge the best weights (the last where nothing chose a best) on the test split."""
         best = self.progress.best
-        if best is not None and best.step != self.progress.step:
-            folder = find_checkpoint(self._checkpoints, "best", best.step)
-            self.task.model.load_state_dict(read_checkpoint(folder).model)
-        self._judge("test")
+        judged_step = self.progress.step
+        if best is not None and best.step != judged_step:
+            try:
+                folder = find_checkpoint(self._checkpoints, "best", best.step)
+                self.task.model.load_state_dict(read_checkpoint(folder).model)
+                judged_step = best.step
+            except TuitrainError as error:
+                text = f"{error.message} The last weights are judged instead."
+                self._writer.emit(events.Message(text=text, level="warning"))
+        self._judge("test", judged_step)
 
     def save(self) -> None:
         """Publish a checkpoint of now, then delete those that are no longer kept."""

@@ -43,7 +43,7 @@ def main(folder: Path) -> int:
         result = failure(
             WorkerError(
                 f"{type(error).__name__}: {error}",
-                "The traceback is in the worker log; see it with --debug or tuitrain runs logs.",
+                "Repeat the command with --debug to see where.",
             )
         )
     write_result(folder, result)

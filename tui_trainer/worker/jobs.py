@@ -11,7 +11,6 @@ from tui_trainer.core.config import HardwareConfig
 from tui_trainer.core.jobs import EvaluateJob, ExportJob, JobResult, PrepareJob, success
 from tui_trainer.store.datasets import dataset_bytes
 from tui_trainer.store.job_folder import ProgressLog
-from tui_trainer.store.run_folder import read_fold
 from tui_trainer.worker.threads import choose_threads
 
 
@@ -40,7 +39,7 @@ def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
     from tui_trainer.evaluate.report import make_report, write_report
 
     progress.say("loading the checkpoint and the data")
-    judged = _load_judged(job, job.device)
+    judged = _load_judged(job, job.device, progress)
     batches = judged.batches(job.split)
     progress.say(f"judging {len(batches)} samples")
     since = time.perf_counter()
@@ -68,7 +67,7 @@ def export(job: ExportJob, progress: ProgressLog) -> JobResult:
     from tui_trainer.export.onnx import export_onnx
 
     progress.say("loading the checkpoint and the data")
-    judged = _load_judged(job, "cpu")
+    judged = _load_judged(job, "cpu", progress)
     value = export_onnx(
         judged.model,
         judged.spec,
@@ -85,18 +84,21 @@ def export(job: ExportJob, progress: ProgressLog) -> JobResult:
     return success(value)
 
 
-def _load_judged(job: EvaluateJob | ExportJob, device: str) -> Any:
+def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLog) -> Any:
     choose_threads(job.config.hardware.threads)
+    from tui_trainer.checkpoints.read import best_step_of
     from tui_trainer.evaluate.load import load_judged
     from tui_trainer.train.hardware import choose_device
 
     run = Path(job.run_path)
-    best = read_fold(run).snapshot.best
-    return load_judged(
+    judged = load_judged(
         run / paths.CHECKPOINTS,
         job.checkpoint,
-        best_step=best.step if best is not None else None,
+        best_step=best_step_of(run / paths.CHECKPOINTS),
         config=job.config,
         data_dir=Path(job.data_dir),
         device=choose_device(HardwareConfig(device=device))[0],
     )
+    if judged.has_other_data:
+        progress.say(f"{job.config.data.dataset} is not as it was when this was trained")
+    return judged

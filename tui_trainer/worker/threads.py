@@ -11,7 +11,7 @@ def choose_threads(asked: int) -> tuple[int, str]:
     threads = asked or cores
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)
-    reason = "asked for" if asked else f"one for each of {cores} usable cores"
+    reason = "as configured, or as before" if asked else f"one for each of {cores} usable cores"
     return threads, f"threads {threads}: {reason}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tui_trainer.core.chart import Row, Span
 from tui_trainer.core.format import format_count, format_duration, format_metric
+from tui_trainer.core.next_steps import next_commands
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import RunState
 from tui_trainer.core.text_safety import sanitize
@@ -53,20 +54,13 @@ def _failure(record: RunRecord, width: int) -> list[Row]:
 
 
 def _next(record: RunRecord, width: int) -> Row:
-    run = sanitize(record.run, limit=20)
-    snapshot = record.snapshot
-    fields = [field(("next", "quiet"))]
-    commands = []
-    if record.state is RunState.FINISHED:
-        commands = [f"tuitrain eval {run}", f"tuitrain export-onnx {run}"]
-    elif snapshot.checkpoint_step is not None:
-        step = format_count(snapshot.checkpoint_step)
-        commands = [f"tuitrain resume {run}"]
-        fields.append(field((f"from the checkpoint of step {step}", "quiet"), rank=3))
-    if record.state in (RunState.FAILED, RunState.INTERRUPTED):
-        commands.append(f"tuitrain runs logs {run}")
+    commands = [sanitize(command, limit=60) for command in next_commands(record)]
     shown = [field((command, "strong"), rank=index) for index, command in enumerate(commands)]
-    return justify([fields[0], *shown, *fields[1:]], [], width, gap=3)
+    step = record.snapshot.checkpoint_step
+    if step is not None and record.state is not RunState.FINISHED:
+        told = f"from the checkpoint of step {format_count(step)}"
+        shown.append(field((told, "quiet"), rank=3))
+    return justify([field(("next", "quiet")), *shown], [], width, gap=3)
 
 
 def _comparison(record: RunRecord, others: Iterable[RunRecord]) -> Field | None:
