@@ -60,7 +60,7 @@ def describe(*history: events.Event) -> list[str]:
     snapshot, lines = LogFold().snapshot, []
     for event in builders.numbered(history):
         snapshot = apply(snapshot, event)
-        line = live.describe_event(event, epochs, snapshot)
+        line = live.history_line(event, epochs, snapshot)
         if line is not None:
             lines.append(line)
     return lines
@@ -77,7 +77,7 @@ def test_start_tells_what_is_trained_where_and_how_long() -> None:
 def test_epoch_is_one_line_with_its_validation() -> None:
     history = (*TRAINED[:2], epoch_finished(), builders.evaluated())
     assert describe(*history)[1:] == [
-        "epoch 1/3  loss 0.2500  accuracy 0.9000  validation loss 0.5000  accuracy 0.8000 best  "
+        "epoch 1/3  loss 0.2500  accuracy 0.9000  val loss 0.5000  accuracy 0.8000 best  "
         "12 345 samples/s  2.0s"
     ]
     worse = builders.evaluated(step=20, metrics={"loss": 0.6, "accuracy": 0.7})
@@ -113,7 +113,7 @@ def test_live_lines_say_where_the_run_stands() -> None:
         "\n"
     )
     assert first.startswith("night  ▰▰▰▰▰▰▰▱▱▱▱▱▱▱▱▱▱▱▱▱  33%  running  epoch 2/3  step 10/30")
-    for part in ("loss 0.1000", "validation accuracy 0.8000", "640 samples/s", "memory 1.0 GiB"):
+    for part in ("loss 0.1000", "val accuracy 0.8000", "640 samples/s", "memory 1.0 GiB"):
         assert part in second
 
 

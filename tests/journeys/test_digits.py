@@ -13,8 +13,8 @@ def test_from_nothing_to_a_judged_and_exported_model(empty_home: Home) -> None:
     train = home.open("train", "digits", "--name", "first")
     train.wait_for(
         r"first +▰+▱+ +\d+%  running  epoch \d+/30  step \d+/630",
-        r"loss \d\.\d+ +validation accuracy 0\.\d+ +[\d ]+ samples/s  left \S+ +memory [\d.]+ MiB",
-        r"epoch +1/30  loss \d\.\d+  accuracy 0\.\d+  validation loss \d\.\d+",
+        r"loss \d\.\d+ +val accuracy 0\.\d+ +[\d ]+ samples/s  left \S+ +memory [\d.]+ MiB",
+        r"epoch +1/30  loss \d\.\d+  accuracy 0\.\d+  val loss \d\.\d+",
     )
     train.interrupt()
     train.wait_for("stopping with a checkpoint; once more ends the run at once")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from tui_trainer.cli.follow import Display
 from tui_trainer.cli.output import say, talk_console
 from tui_trainer.core.events import (
+    ControlApplied,
+    ControlRefused,
     Diagnosed,
     EpochFinished,
     Evaluated,
@@ -25,6 +27,7 @@ from tui_trainer.core.format import (
     format_metric,
     format_rate,
 )
+from tui_trainer.core.happenings import describe_event
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import RunSnapshot, RunState, remaining_s
 from tui_trainer.core.text_safety import sanitize
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _BAR_WIDTH = 20
+_NO_LIMIT = 10_000
+
+Part = tuple[int, str]
+"""A piece of a line and its rank: the higher, the sooner it is left out."""
 
 
 def make_display() -> Display:
@@ -40,56 +47,69 @@ def make_display() -> Display:
     return LiveProgress() if sys.stderr.isatty() else PlainProgress()
 
 
-def describe_event(event: Event, epochs: list[EpochFinished], snapshot: RunSnapshot) -> str | None:
+def history_line(
+    event: Event, epochs: list[EpochFinished], snapshot: RunSnapshot, width: int = _NO_LIMIT
+) -> str | None:
     """The line an event is worth in a terminal's history, or None.
 
     `epochs` keeps a finished epoch until its validation has come, so that one line tells both.
+    Where the line is wider than `width` its least needed parts are left out.
     """
     if isinstance(event, SessionStart):
-        return _start_line(event)
+        return _fit(_start_parts(event), width)
     if isinstance(event, EpochFinished):
         if snapshot.validation_count:
             epochs.append(event)
             return None
-        return _epoch_line(event, None, snapshot)
+        return _fit(_epoch_parts(event, None, snapshot), width)
     if isinstance(event, Evaluated) and event.split == "validation" and epochs:
-        return _epoch_line(epochs.pop(), event, snapshot)
-    if isinstance(event, Message):
-        return event.text
-    if isinstance(event, Diagnosed):
-        return f"{event.code}: {event.seen} {event.advice}"
+        return _fit(_epoch_parts(epochs.pop(), event, snapshot), width)
+    if isinstance(event, Message | Diagnosed | ControlApplied | ControlRefused):
+        happening = describe_event(event)
+        code = f"{event.code}: " if isinstance(event, Diagnosed) else ""
+        return f"{code}{happening.text} {happening.hint}".rstrip() if happening else None
     return None
 
 
-def _start_line(event: SessionStart) -> str:
-    begin = f"resumed at step {format_count(event.from_step)}" if isinstance(event, Resumed) else ""
-    counts = f"{format_count(event.train_count)} samples, {format_count(event.validation_count)}"
+def _fit(parts: list[Part], width: int) -> str:
+    """The parts side by side; those of the highest rank go first where there is no room."""
+    shown = list(parts)
+    while len(shown) > 1 and len("  ".join(text for _, text in shown)) > width:
+        shown.remove(max(reversed(shown), key=lambda part: part[0]))
+    return "  ".join(text for _, text in shown)
+
+
+def _start_parts(event: SessionStart) -> list[Part]:
     parts = [
-        f"{event.dataset} · {event.model} ({format_count(event.parameters)} parameters)",
-        f"{event.device} {event.device_name}",
-        f"{counts} for validation",
-        f"{event.epochs} epochs of {format_count(event.steps_per_epoch)} steps",
-        begin,
+        (0, f"{event.dataset} · {event.model} ({format_count(event.parameters)} parameters)"),
+        (1, f"{event.device} {event.device_name}"),
+        (3, f"{format_count(event.train_count)} samples"),
+        (4, f"{format_count(event.validation_count)} for validation"),
+        (2, f"{event.epochs} epochs of {format_count(event.steps_per_epoch)} steps"),
     ]
-    return "  ".join(part for part in parts if part)
+    if isinstance(event, Resumed):
+        parts.append((0, f"resumed at step {format_count(event.from_step)}"))
+    return parts
 
 
-def _epoch_line(epoch: EpochFinished, judged: Evaluated | None, snapshot: RunSnapshot) -> str:
+def _epoch_parts(
+    epoch: EpochFinished, judged: Evaluated | None, snapshot: RunSnapshot
+) -> list[Part]:
     total = str(snapshot.epochs)
     parts = [
-        f"epoch {epoch.epoch:>{len(total)}}/{total}",
-        f"loss {_metric(epoch.train, 'loss')}",
-        f"accuracy {_metric(epoch.train, 'accuracy')}",
+        (0, f"epoch {epoch.epoch:>{len(total)}}/{total}"),
+        (1, f"loss {_metric(epoch.train, 'loss')}"),
+        (3, f"accuracy {_metric(epoch.train, 'accuracy')}"),
     ]
     if judged is not None:
         best = snapshot.best is not None and snapshot.best.step == judged.step
         parts += [
-            f"validation loss {_metric(judged.metrics, 'loss')}",
-            f"accuracy {_metric(judged.metrics, 'accuracy')}{' best' if best else '     '}",
+            (2, f"val loss {_metric(judged.metrics, 'loss')}"),
+            (0, f"accuracy {_metric(judged.metrics, 'accuracy')}{' best' if best else '     '}"),
         ]
-    parts.append(f"{format_rate(float(epoch.samples_per_s))} samples/s")
-    parts.append(format_duration(epoch.duration_s))
-    return "  ".join(parts)
+    parts.append((5, f"{format_rate(float(epoch.samples_per_s))} samples/s"))
+    parts.append((4, format_duration(epoch.duration_s)))
+    return parts
 
 
 def _metric(metrics: Mapping[str, Number], name: str) -> str:
@@ -106,7 +126,7 @@ class PlainProgress:
     def show(self, events: list[Event], record: RunRecord) -> None:
         """Print what is worth a line."""
         for event in events:
-            line = describe_event(event, self._epochs, record.snapshot)
+            line = history_line(event, self._epochs, record.snapshot)
             if line is not None:
                 say(f"{record.run}  {line}")
 
@@ -130,7 +150,8 @@ class LiveProgress:
         from rich.text import Text
 
         for event in events:
-            line = describe_event(event, self._epochs, record.snapshot)
+            width = self._live.console.width
+            line = history_line(event, self._epochs, record.snapshot, width)
             if line is not None:
                 self._live.console.print(Text(sanitize(line)))
         self._live.update(render_progress(record, self._live.console.width))
@@ -159,23 +180,30 @@ def render_progress(record: RunRecord, width: int) -> Text:
         ("  step ", "dim"),
         f"{format_count(snapshot.step)}/{format_count(snapshot.steps)}",
     )
+    first.truncate(width, overflow="ellipsis")
+    return Text("\n").join([first, _figures(snapshot, width)])
+
+
+def _figures(snapshot: RunSnapshot, width: int) -> Text:
+    """Loss, accuracy, speed, time left and memory, as many of them as fit."""
+    from rich.text import Text
+
     left_s = remaining_s(snapshot)
     validation = snapshot.last.get("validation", {}).get("accuracy")
-    second = Text.assemble(
-        ("loss ", "dim"),
-        f"{format_metric(snapshot.loss):<8}",
-        ("  validation accuracy ", "dim"),
-        f"{format_metric(validation):<6}",
-        f"  {format_rate(snapshot.samples_per_s):>8}",
-        (" samples/s", "dim"),
-        ("  left ", "dim"),
-        f"{format_duration(left_s) if left_s is not None else '–':<6}",
-        ("  memory ", "dim"),
-        _memory(snapshot),
-    )
-    for line in (first, second):
-        line.truncate(width, overflow="ellipsis")
-    return Text("\n").join([first, second])
+    left = format_duration(left_s) if left_s is not None else "–"
+    fields = [
+        (0, Text.assemble(("loss ", "dim"), f"{format_metric(snapshot.loss):<6}")),
+        (1, Text.assemble(("val accuracy ", "dim"), f"{format_metric(validation):<6}")),
+        (4, Text.assemble(f"{format_rate(snapshot.samples_per_s):>7}", (" samples/s", "dim"))),
+        (2, Text.assemble(("left ", "dim"), f"{left:<5}")),
+        (3, Text.assemble(("memory ", "dim"), _memory(snapshot))),
+    ]
+    line = Text("  ").join(text for _, text in fields)
+    while len(fields) > 1 and line.cell_len > width:
+        fields.remove(max(fields, key=lambda ranked: ranked[0]))
+        line = Text("  ").join(text for _, text in fields)
+    line.truncate(width, overflow="ellipsis")
+    return line
 
 
 def _state_word(state: RunState) -> tuple[str, str]:

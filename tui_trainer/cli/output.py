@@ -7,7 +7,8 @@ import os
 import re
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tui_trainer.core.text_safety import sanitize, sanitize_lines
 from tui_trainer.errors import TuitrainError
@@ -32,6 +33,36 @@ def talk_console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, emoji=False, markup=False, soft_wrap=True)
+
+
+class Column(NamedTuple):
+    """A column of a table; the higher its rank, the sooner a narrow terminal does without it."""
+
+    title: str
+    rank: int
+    right: bool = False
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output, with as many of its columns as fit whole."""
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    console = result_console()
+    widths = [
+        max(cell_len(text) for text in (column.title, *(row[n] for row in rows)))
+        for n, column in enumerate(columns)
+    ]
+    shown = list(range(len(columns)))
+    while len(shown) > 1 and sum(widths[n] + 2 for n in shown) - 2 > console.width:
+        shown.remove(max(shown, key=lambda n: columns[n].rank))
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for n in shown:
+        justify: Literal["left", "right"] = "right" if columns[n].right else "left"
+        table.add_column(columns[n].title, justify=justify, no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[n] for n in shown))
+    console.print(table)
 
 
 def print_json(document: Any) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tui_trainer.cli.options import JsonOption, RunArgument, RunsOption
-from tui_trainer.cli.output import print_json, print_line, result_console, say
+from tui_trainer.cli.output import Column, print_json, print_line, print_table, say
 from tui_trainer.core.format import (
     format_age,
     format_count,
@@ -51,19 +51,26 @@ def list_runs(
     if not records:
         say("no runs yet; start one with: tuitrain train digits")
         return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("run", "name", "state", "dataset", "model"):
-        table.add_column(title, no_wrap=True)
-    for title in ("epoch", "best", "test", "loss", "trained", "age"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for record in records:
-        table.add_row(*map(sanitize, _row(record)))
-    result_console().print(table)
+    print_table(_COLUMNS, [list(map(sanitize, _row(record))) for record in records])
     for record in records:
         if record.problem:
             say(f"{record.run} cannot be read: {record.problem}")
+
+
+# The rank says which columns a narrow terminal does without first.
+_COLUMNS = [
+    Column("run", 0),
+    Column("name", 3),
+    Column("state", 0),
+    Column("dataset", 5),
+    Column("model", 6),
+    Column("epoch", 2, right=True),
+    Column("best", 1, right=True),
+    Column("test", 1, right=True),
+    Column("loss", 4, right=True),
+    Column("trained", 7, right=True),
+    Column("age", 8, right=True),
+]
 
 
 def _row(record: RunRecord) -> list[str]:

@@ -7,7 +7,6 @@ from functools import singledispatch
 
 from tui_trainer.core import events
 from tui_trainer.core.format import format_count, format_metric
-from tui_trainer.core.series import describe_request, to_float
 from tui_trainer.core.text_safety import sanitize
 
 _TEXT_LIMIT = 600
@@ -63,7 +62,7 @@ def _(event: events.Resumed) -> Happening | None:
 
 @_describe.register
 def _(event: events.Evaluated) -> Happening | None:
-    parts = [f"{name} {format_metric(to_float(value))}" for name, value in event.metrics.items()]
+    parts = [f"{name} {format_metric(float(value))}" for name, value in event.metrics.items()]
     return _line(event, event.split, "  ".join([*parts, f"epoch {event.epoch}"]))
 
 
@@ -110,3 +109,20 @@ def _(event: events.Stopped) -> Happening | None:
 @_describe.register
 def _(event: events.Failed) -> Happening | None:
     return _line(event, "failed", event.message, "error", event.hint)
+
+
+def describe_request(event: events.ControlApplied) -> str:
+    """A request in a few words: `pause`, `lr 0.05→0.01`."""
+    if event.request != "set":
+        return event.request
+    before = event.arguments.get("before")
+    parts = []
+    for name, value in event.arguments.items():
+        if name != "before":
+            old = f"{_shown(before)}→" if before is not None and name == "lr" else ""
+            parts.append(f"{name} {old}{_shown(value)}")
+    return ", ".join(parts) or "set"
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.3g}"

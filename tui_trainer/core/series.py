@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui_trainer.core import events
+from tui_trainer.core.happenings import describe_request
 
 FloatArray = NDArray[np.float64]
 
@@ -247,7 +248,7 @@ class RunSeries:
     ) -> None:
         table = self._evaluated.setdefault(split, GrowingTable(("loss", "accuracy")))
         table.cut(step - 1)  # judged again at the same step: the newer figures win
-        values = {name: to_float(value) for name, value in metrics.items() if name not in _AXES}
+        values = {name: float(value) for name, value in metrics.items() if name not in _AXES}
         elapsed_s = max(self._elapsed_s, event.elapsed_s)
         table.append(float(step), elapsed_s, values)
 
@@ -255,39 +256,11 @@ class RunSeries:
         self._markers.append(Marker(step, max(self._elapsed_s, event.elapsed_s), kind, label))
 
 
-def to_float(value: events.Number) -> float:
-    """The number; NaN for a string that is none."""
-    try:
-        return float(value)
-    except ValueError:
-        return float("nan")
-
-
 def floats(column: Sequence[events.Number], count: int) -> FloatArray:
     """`count` numbers from a column of the log, NaN where it is shorter."""
-    try:
-        values = np.fromiter(map(float, column), np.float64, len(column))
-    except ValueError:
-        values = np.fromiter(map(to_float, column), np.float64, len(column))
+    values = np.fromiter(map(float, column), np.float64, len(column))
     if len(values) == count:
         return values
     whole = np.full(count, np.nan)
     whole[: len(values)] = values[:count]
     return whole
-
-
-def describe_request(event: events.ControlApplied) -> str:
-    """A request in a few words: `pause`, `lr 0.05→0.01`."""
-    if event.request != "set":
-        return event.request
-    before = event.arguments.get("before")
-    parts = []
-    for name, value in event.arguments.items():
-        if name != "before":
-            old = f"{_shown(before)}→" if before is not None and name == "lr" else ""
-            parts.append(f"{name} {old}{_shown(value)}")
-    return ", ".join(parts) or "set"
-
-
-def _shown(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}"
