@@ -21,6 +21,7 @@ from tui_trainer.core.specs import ArrayFile, DatasetSpec, SplitSpec
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import fsync_file, new_folder, write_durable
 from tui_trainer.store.datasets import check_array_file, read_spec
+from tui_trainer.store.hashing import hash_file
 
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -131,7 +132,7 @@ def _write_array(folder: Path, name: str, array: npt.NDArray[np.generic]) -> Arr
         shape=array.shape,
         dtype=str(array.dtype),
         size_bytes=file.stat().st_size,
-        sha256=_sha256(file),
+        sha256=hash_file(file),
     )
 
 
@@ -145,8 +146,3 @@ def _read_array(folder: Path, array_file: ArrayFile) -> npt.NDArray[Any]:
     if array.shape != array_file.shape or str(array.dtype) != array_file.dtype:
         raise DatasetError(f"{file} is not the array that its manifest describes.", again)
     return np.asarray(array)
-
-
-def _sha256(file: Path) -> str:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -6,7 +6,6 @@ event that answers it to the log, then deletes the file.
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import time
@@ -19,6 +18,7 @@ import msgspec
 from tui_trainer import paths
 from tui_trainer.errors import StorageError
 from tui_trainer.store.atomic import replace_file
+from tui_trainer.store.environment import user_name
 
 RequestName = Literal["stop", "pause", "continue", "checkpoint", "set"]
 _SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -53,7 +53,7 @@ def submit(
         id=uuid.uuid4().hex,
         session=session,
         request=request,
-        by=_user_name(),
+        by=user_name(),
         arguments=arguments or {},
         asked_ns=time.time_ns(),
     )
@@ -61,13 +61,6 @@ def submit(
     folder.mkdir(mode=0o700, exist_ok=True)
     replace_file(folder / f"{session}-{asked.id}.json", msgspec.json.encode(asked))
     return asked
-
-
-def _user_name() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid {os.getuid()}"
 
 
 class Inbox:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.specs import ArrayFile, DatasetSpec
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.hashing import hash_file
 
 
 def is_prepared(data_dir: Path, name: str) -> bool:
@@ -91,8 +91,7 @@ def check_array_file(folder: Path, array: ArrayFile) -> Path:
     """
     file = folder / Path(array.file).name
     try:
-        with open(file, "rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hash_file(file)
     except OSError as error:
         raise DatasetError(
             f"{file} cannot be read: {error.strerror or error}.",

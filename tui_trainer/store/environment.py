@@ -34,7 +34,7 @@ def capture_environment(command: list[str], *, with_code: bool = True) -> Enviro
         command=tuple(command),
         folder=os.getcwd(),
         host=socket.gethostname(),
-        user=_user_name(),
+        user=user_name(),
         system=platform.platform(),
         python=sys.version.split()[0],
         packages=_package_versions(),
@@ -45,7 +45,8 @@ def capture_environment(command: list[str], *, with_code: bool = True) -> Enviro
     )
 
 
-def _user_name() -> str:
+def user_name() -> str:
+    """Who this process belongs to."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from tui_trainer.models.zoo import count_parameters
 from tui_trainer.store.atomic import sweep_hidden
 from tui_trainer.store.control import Inbox
 from tui_trainer.store.event_log import EventLogReader
+from tui_trainer.store.hashing import hash_file
 from tui_trainer.store.run_folder import read_environment
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
@@ -112,15 +112,11 @@ def _start_event(job: TrainJob, task: Task, progress: Progress) -> events.Sessio
         "validation_count": len(task.validation) if task.validation is not None else 0,
         "test_count": len(task.test),
         "choices": task.choices,
-        "config_sha256": _sha256(run / paths.CONFIG),
-        "environment_sha256": _sha256(run / paths.ENVIRONMENT),
+        "config_sha256": hash_file(run / paths.CONFIG),
+        "environment_sha256": hash_file(run / paths.ENVIRONMENT),
         "data_sha256": task.data_sha256,
         "pid": os.getpid(),
     }
     if job.resume:
         return events.Resumed(from_step=progress.step, best=progress.best, **figures)
     return events.RunStarted(**figures)
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
