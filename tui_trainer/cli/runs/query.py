@@ -1,10 +1,9 @@
-"""`tuitrain runs …`: the registry, and steering a run from any terminal."""
+"""`tuitrain runs list`, `show` and `logs`."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,25 +18,11 @@ from tui_trainer.core.format import (
     format_utc,
 )
 from tui_trainer.core.run_record import RunRecord, describe
-from tui_trainer.core.run_state import RunState
 from tui_trainer.core.text_safety import sanitize
-from tui_trainer.errors import RunStateError, UsageError
 from tui_trainer.paths import choose_runs_dir
 from tui_trainer.store.registry import Registry
 
-if TYPE_CHECKING:
-    from tui_trainer.store.control import RequestName
-    from tui_trainer.store.run_folder import RunFolder
 
-runs_app = typer.Typer(
-    help="Runs: list, show, logs, stop, pause …",
-    no_args_is_help=True,
-)
-
-WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has happened.")]
-
-
-@runs_app.command("list")
 def list_runs(
     everything: Annotated[bool, typer.Option("--all", help="Archived runs too.")] = False,
     runs: RunsOption = None,
@@ -93,7 +78,6 @@ def _row(record: RunRecord) -> list[str]:
     ]
 
 
-@runs_app.command()
 def show(reference: RunArgument, runs: RunsOption = None, as_json: JsonOption = False) -> None:
     """Show all that is known of a run."""
     _, record = Registry(choose_runs_dir(runs)).read(reference)
@@ -143,7 +127,6 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     return facts
 
 
-@runs_app.command()
 def logs(
     reference: RunArgument,
     events: Annotated[
@@ -176,139 +159,3 @@ def logs(
             time.sleep(0.2)
     except KeyboardInterrupt:
         return
-
-
-@runs_app.command()
-def stop(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Stop a run with a checkpoint; it can be resumed."""
-    _steer(runs, reference, "stop", wait=wait, as_json=as_json)
-
-
-@runs_app.command()
-def pause(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Pause a run; its memory stays taken."""
-    _steer(runs, reference, "pause", wait=wait, as_json=as_json)
-
-
-@runs_app.command("continue")
-def continue_run(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Let a paused run go on."""
-    _steer(runs, reference, "continue", wait=wait, as_json=as_json)
-
-
-@runs_app.command()
-def checkpoint(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Save a checkpoint now."""
-    _steer(runs, reference, "checkpoint", wait=wait, as_json=as_json)
-
-
-@runs_app.command("set")
-def set_value(
-    reference: RunArgument,
-    assignment: Annotated[str, typer.Argument(help="lr=X", metavar="lr=X")],
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Change the learning rate of a running run; its schedule goes on from there, scaled."""
-    from tui_trainer.core.config.fields import check_value
-
-    key, equals, value = assignment.partition("=")
-    if key != "lr" or not equals:
-        raise UsageError(
-            f"{assignment!r} cannot be set on a running run.", "Write it as lr=X, a number above 0."
-        )
-    check_value("optimizer.lr", value, "lr")
-    arguments: dict[str, float | str] = {"lr": float(value)}
-    _steer(runs, reference, "set", arguments, wait=wait, as_json=as_json)
-
-
-def _steer(
-    runs: Path | None,
-    reference: str,
-    request: RequestName,
-    arguments: dict[str, float | str] | None = None,
-    *,
-    wait: bool,
-    as_json: bool,
-) -> None:
-    """Ask a running run for something, wait for its answer, and print it."""
-    from tui_trainer.cli.follow import Follower
-    from tui_trainer.store.control import submit
-    from tui_trainer.store.lease import look
-    from tui_trainer.store.run_folder import read_run
-
-    folder = Registry(choose_runs_dir(runs)).find(reference)
-    state, lease = read_run(folder).state, look(folder.path)
-    while state is RunState.STARTING and not lease.held:
-        time.sleep(0.05)
-        state, lease = read_run(folder).state, look(folder.path)
-    if not lease.held:
-        raise RunStateError(
-            f"{folder.run} is {state.value}: there is nothing to {request}.",
-            "See the runs and their states with: tuitrain runs list.",
-        )
-    follower = Follower(folder)
-    asked = submit(folder.path, lease.session, request, arguments)
-    answer: dict[str, Any] = {"run": folder.run, "request": request, "id": asked.id}
-    if wait:
-        answer |= _await_answer(follower, folder, asked.id, request)
-    if as_json:
-        print_json(answer)
-    else:
-        at = f" at step {format_count(answer['step'])}" if "step" in answer else ""
-        print_line(f"{folder.run}: {request}{at}{'' if wait else ' asked for'}")
-
-
-def _await_answer(
-    follower: Any, folder: RunFolder, request_id: str, request: str
-) -> dict[str, Any]:
-    """What the worker answered, once it did.
-
-    A stop is answered when the run has ended.
-
-    Raises:
-        RunStateError: it refused, or ended before it answered.
-    """
-    from tui_trainer.core.events import ControlApplied, ControlRefused
-
-    found: dict[str, Any] = {}
-    for events, record in follower.until(lambda record: not record.state.is_live):
-        for event in events:
-            if isinstance(event, ControlRefused) and event.id == request_id:
-                raise RunStateError(
-                    f"{folder.run} refused to {request}: {event.reason}.",
-                    f"See its state with: tuitrain runs show {folder.run}.",
-                )
-            if isinstance(event, ControlApplied) and event.id == request_id:
-                found = {"step": event.step, "state": record.state.value}
-        if found and request != "stop":
-            return found
-        if not record.state.is_live:
-            found["state"] = record.state.value
-    if "step" not in found:
-        raise RunStateError(
-            f"{folder.run} ended before it could {request}.",
-            f"See how with: tuitrain runs show {folder.run}.",
-        )
-    return found

@@ -1,0 +1,155 @@
+"""`tuitrain runs stop`, `pause`, `continue`, `checkpoint` and `set`: steering a run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tui_trainer.cli.options import JsonOption, RunArgument, RunsOption
+from tui_trainer.cli.output import print_json, print_line
+from tui_trainer.core.format import format_count
+from tui_trainer.core.run_state import RunState
+from tui_trainer.errors import RunStateError, UsageError
+from tui_trainer.paths import choose_runs_dir
+from tui_trainer.store.registry import Registry
+
+if TYPE_CHECKING:
+    from tui_trainer.cli.follow import Follower
+    from tui_trainer.store.control import RequestName
+    from tui_trainer.store.run_folder import RunFolder
+
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has happened.")]
+
+
+def stop(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop a run with a checkpoint; it can be resumed."""
+    _steer(runs, reference, "stop", wait=wait, as_json=as_json)
+
+
+def pause(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pause a run; its memory stays taken."""
+    _steer(runs, reference, "pause", wait=wait, as_json=as_json)
+
+
+def continue_run(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a paused run go on."""
+    _steer(runs, reference, "continue", wait=wait, as_json=as_json)
+
+
+def checkpoint(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Save a checkpoint now."""
+    _steer(runs, reference, "checkpoint", wait=wait, as_json=as_json)
+
+
+def set_value(
+    reference: RunArgument,
+    assignment: Annotated[str, typer.Argument(help="lr=X", metavar="lr=X")],
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change the learning rate of a running run; its schedule goes on from there, scaled."""
+    from tui_trainer.core.config.fields import check_value
+
+    key, equals, value = assignment.partition("=")
+    if key != "lr" or not equals:
+        raise UsageError(
+            f"{assignment!r} cannot be set on a running run.", "Write it as lr=X, a number above 0."
+        )
+    check_value("optimizer.lr", value, "lr")
+    arguments: dict[str, float | str] = {"lr": float(value)}
+    _steer(runs, reference, "set", arguments, wait=wait, as_json=as_json)
+
+
+def _steer(
+    runs: Path | None,
+    reference: str,
+    request: RequestName,
+    arguments: dict[str, float | str] | None = None,
+    *,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Ask a running run for something, wait for its answer, and print it."""
+    from tui_trainer.cli.follow import Follower
+    from tui_trainer.store.control import submit
+    from tui_trainer.store.lease import look
+    from tui_trainer.store.run_folder import read_run
+
+    folder = Registry(choose_runs_dir(runs)).find(reference)
+    state, lease = read_run(folder).state, look(folder.path)
+    while state is RunState.STARTING and not lease.held:
+        time.sleep(0.05)
+        state, lease = read_run(folder).state, look(folder.path)
+    if not lease.held:
+        raise RunStateError(
+            f"{folder.run} is {state.value}: there is nothing to {request}.",
+            "See the runs and their states with: tuitrain runs list.",
+        )
+    follower = Follower(folder)
+    asked = submit(folder.path, lease.session, request, arguments)
+    answer: dict[str, Any] = {"run": folder.run, "request": request, "id": asked.id}
+    if wait:
+        answer |= _await_answer(follower, folder, asked.id, request)
+    if as_json:
+        print_json(answer)
+    else:
+        at = f" at step {format_count(answer['step'])}" if "step" in answer else ""
+        print_line(f"{folder.run}: {request}{at}{'' if wait else ' asked for'}")
+
+
+def _await_answer(
+    follower: Follower, folder: RunFolder, request_id: str, request: str
+) -> dict[str, Any]:
+    """What the worker answered, once it did.
+
+    A stop is answered when the run has ended.
+
+    Raises:
+        RunStateError: it refused, or ended before it answered.
+    """
+    from tui_trainer.core.events import ControlApplied, ControlRefused
+
+    found: dict[str, Any] = {}
+    for events, record in follower.until(lambda record: not record.state.is_live):
+        for event in events:
+            if isinstance(event, ControlRefused) and event.id == request_id:
+                raise RunStateError(
+                    f"{folder.run} refused to {request}: {event.reason}.",
+                    f"See its state with: tuitrain runs show {folder.run}.",
+                )
+            if isinstance(event, ControlApplied) and event.id == request_id:
+                found = {"step": event.step, "state": record.state.value}
+        if found and request != "stop":
+            return found
+        if not record.state.is_live:
+            found["state"] = record.state.value
+    if "step" not in found:
+        raise RunStateError(
+            f"{folder.run} ended before it could {request}.",
+            f"See how with: tuitrain runs show {folder.run}.",
+        )
+    return found
