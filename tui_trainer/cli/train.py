@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -23,6 +23,11 @@ from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
+
+if TYPE_CHECKING:
+    from tui_trainer.core.jobs import TrainJob
+    from tui_trainer.core.run_state import RunSnapshot
+    from tui_trainer.store.run_folder import RunFolder
 
 
 def train(
@@ -81,23 +86,39 @@ def train(
     if dry_run:
         _print_plan(resolved, choose_data_dir(data_dir), as_json=as_json)
         return
-    from tui_trainer.cli.training import Manner, begin, ensure_prepared
-    from tui_trainer.core.jobs import TrainJob
+    from tui_trainer.cli.training import Manner, begin
 
     manner = Manner(detach=detach, dashboard=dashboard, as_json=as_json)
-    folder_of_data = choose_data_dir(data_dir)
-    registry_dir = choose_runs_dir(runs)
-    ensure_prepared(folder_of_data, resolved.config.data.dataset)
-    folder = _create_run(registry_dir, resolved, name, with_code=not no_capture)
+    folder, job = _create_run(
+        choose_runs_dir(runs), choose_data_dir(data_dir), resolved, name, with_code=not no_capture
+    )
+    begin(folder, job, manner)
+
+
+def _create_run(
+    runs_dir: Path, data_dir: Path, resolved: Resolved, name: str, *, with_code: bool
+) -> tuple[RunFolder, TrainJob]:
+    """A run folder, once its dataset is here, and the job that trains it."""
+    import sys
+
+    from tui_trainer.cli.training import ensure_prepared
+    from tui_trainer.core.jobs import TrainJob
+    from tui_trainer.store.config_sources import encode_config
+    from tui_trainer.store.environment import capture_environment
+    from tui_trainer.store.registry import Registry
+
+    ensure_prepared(data_dir, resolved.config.data.dataset)
+    environment = capture_environment(["tuitrain", *sys.argv[1:]], with_code=with_code)
+    folder = Registry(runs_dir).create(environment, encode_config(resolved.config), name)
     job = TrainJob(
         run_path=str(folder.path),
-        data_dir=str(folder_of_data),
+        data_dir=str(data_dir),
         config=resolved.config,
         session=uuid.uuid4().hex,
         # A folder made a moment ago is nobody else's, whether locks work there or not.
         force=True,
     )
-    begin(folder, job, manner)
+    return folder, job
 
 
 def _gather(
@@ -122,17 +143,6 @@ def _gather(
     if dataset is not None:
         settings.append(Setting("data.dataset", dataset, "DATASET", from_text=True))
     return settings
-
-
-def _create_run(registry_dir: Path, resolved: Resolved, name: str, *, with_code: bool) -> Any:
-    import sys
-
-    from tui_trainer.store.config_sources import encode_config
-    from tui_trainer.store.environment import capture_environment
-    from tui_trainer.store.registry import Registry
-
-    environment = capture_environment(["tuitrain", *sys.argv[1:]], with_code=with_code)
-    return Registry(registry_dir).create(environment, encode_config(resolved.config), name)
 
 
 def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
@@ -211,7 +221,7 @@ def resume(
     begin(folder, job, manner)
 
 
-def _config_to_resume(run: Path, snapshot: Any, epochs: str | None) -> RunConfig:
+def _config_to_resume(run: Path, snapshot: RunSnapshot, epochs: str | None) -> RunConfig:
     """The run's configuration, with the threads and the total of its last session."""
     from tui_trainer.store.config_sources import read_config
 

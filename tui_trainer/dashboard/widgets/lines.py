@@ -33,8 +33,8 @@ class Lines(Widget):
         self._rows_size: tuple[int, int] | None = None
 
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
-        """The lines for a widget of this size."""
-        raise NotImplementedError
+        """The lines for a widget of this size; none unless a subclass has some."""
+        return ()
 
     def redraw(self) -> None:
         """Show anew what `build_rows` returns, sending the terminal only what is different."""
