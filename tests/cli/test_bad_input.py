@@ -24,7 +24,7 @@ USAGE = [
     ("data import mnist", "Missing argument 'FOLDER'", "tuitrain data import --help"),
     ("train digits --lr", "requires an argument", "tuitrain.* --help"),
     ("eval run1 --split tset", "'--split': 'tset' is not one of", "tuitrain eval --help"),
-    ("train minst", "no dataset 'minst', named by DATASET", r"Did you mean mnist\?"),
+    ("train minst", "no dataset 'minst', named by the command line", r"Did you mean mnist\?"),
     ("train zzz", "no dataset 'zzz'", "Choose one of: digits, mnist"),
     ("data info digit", "no dataset 'digit'", r"Did you mean digits\?"),
     ("data get ../digits", "no dataset '../digits'", r"Did you mean digits\?"),
@@ -115,7 +115,7 @@ def test_every_wrong_setting_is_told_at_once_with_its_origin(home: Home) -> None
         r"TUITRAIN__TRAINING__SEED is 'abc', but training.seed must be",
         r"--set data.valid names a setting that does not exist: data.valid. Did you mean data.v",
         r"--lr is '-1', but optimizer.lr must be a number above 0",
-        r"There is no dataset 'minst', named by DATASET. Did you mean mnist?",
+        r"There is no dataset 'minst', named by the command line. Did you mean mnist?",
         r"There is no model 'resnt', named by --model.",
     ):
         assert told in done.stderr
@@ -135,7 +135,9 @@ def test_broken_toml_is_told_with_its_file_and_line(home: Home, name: str, conte
 def test_device_that_is_not_there_is_refused(home: Home) -> None:
     done = home.call("train", "digits", "--device", "cuda")
     check_error(done, status=2, message="device cuda is not here", hint="--device cpu")
-    assert home.state() == "failed"
+    # Refused before its first step: nothing is left that looks like a run.
+    assert home.json("runs", "list") == []
+    assert not home.run().exists()
 
 
 def test_folders_below_a_file_are_refused(home: Home) -> None:
@@ -165,7 +167,7 @@ def test_taken_name_is_refused_and_makes_no_run(trained: Home) -> None:
     ("line", "message", "hint"),
     [
         ("runs show basline", "no run 'basline'", r"Did you mean baseline\?"),
-        ("runs show run9", "no run 'run9'", r"Did you mean run1\?"),
+        ("runs show run9", "no run 'run9'", "tuitrain runs list"),
         ("runs show 9", "no run '9'", "tuitrain runs list"),
         ("runs stop 1", "run1 is finished: there is nothing to stop", "tuitrain runs list"),
         ("runs set 1 lr=0.1", "run1 is finished: there is nothing to set", "tuitrain runs list"),

@@ -68,7 +68,7 @@ def test_plan_names_the_source_of_every_setting(home: Home, form: tuple[str, ...
     arguments = ["train", "mnist", "--config", "mine.toml", "--set", "tensorboard.every_s=2"]
     printed = home.do(*arguments, "--lr", "0.5", "--dry-run", *form)
     expected = {
-        "data.dataset": ("mnist", "DATASET"),
+        "data.dataset": ("mnist", "the command line"),
         "data.validation": (0.2, "mine.toml"),
         "data.batch_size": (128, "preset default of mnist"),
         "model.name": ("convnet", "default of mnist"),

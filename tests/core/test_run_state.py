@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -216,3 +217,24 @@ def test_remaining_time_without_validation_is_training_alone() -> None:
 def test_remaining_time_is_unknown_before_a_speed_is() -> None:
     assert remaining_s(RunSnapshot()) is None
     assert remaining_s(_fold(session_start())) is None
+
+
+def test_the_speed_is_that_of_the_last_seconds_not_of_one_step() -> None:
+    snapshot = apply(RunSnapshot(), builders.session_start(batch_size=100))
+    for n in range(50):
+        # Ten steps a block, 10 000 samples a second: 0.1 s each.
+        snapshot = apply(snapshot, builders.steps(1 + 10 * n, 10, samples_per_s=10_000.0))
+    slow = apply(snapshot, builders.steps(501, 1, samples_per_s=500.0))
+    assert slow.samples_per_s == pytest.approx(9_600, rel=0.03)
+    for n in range(400):
+        slow = apply(slow, builders.steps(502 + n, 1, samples_per_s=500.0))
+    assert slow.samples_per_s == pytest.approx(500, rel=0.05)
+    strange = apply(snapshot, builders.steps(501, 1, samples_per_s="nan"))
+    assert strange.samples_per_s == snapshot.samples_per_s
+
+
+def test_a_paused_run_does_not_say_when_it_ends() -> None:
+    snapshot = apply(RunSnapshot(), builders.session_start())
+    snapshot = apply(snapshot, builders.steps())
+    assert remaining_s(snapshot) is not None
+    assert remaining_s(msgspec.structs.replace(snapshot, phase="paused")) is None

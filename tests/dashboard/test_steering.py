@@ -9,6 +9,7 @@ from tests.builders import SESSION
 from tests.dashboard.conftest import MadeRun, MakeRun, shows, until
 from tui_trainer.core import events
 from tui_trainer.dashboard.app import DashboardApp
+from tui_trainer.dashboard.screens.run import RunScreen
 from tui_trainer.store.control import Request
 from tui_trainer.store.lease import acquire_lease
 from tui_trainer.store.registry import Registry
@@ -102,3 +103,17 @@ async def test_leaving_asks_the_run_for_nothing(registry: Registry, make_run: Ma
         await pilot.press("ctrl+c")
         await until(pilot, lambda: app._exit)
     assert requests_of(run) == []
+
+
+async def test_escape_answers_no_and_stays(registry: Registry, make_run: MakeRun) -> None:
+    run = make_run(live=True)
+    run.train()
+    async with DashboardApp(registry, [run.folder]).run_test(size=(100, 30)) as pilot:
+        await shows(pilot, "● running")
+        await pilot.press("s")
+        await shows(pilot, "press s again")
+        await pilot.press("escape")
+        await shows(pilot, "checkpoint")
+        await shows(pilot, "● running")
+        assert isinstance(pilot.app.screen, RunScreen)
+    assert not list((run.folder.path / "control").glob("*.json"))

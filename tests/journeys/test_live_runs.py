@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 
 import pytest
@@ -163,8 +164,10 @@ def test_without_a_terminal_a_signal_stops_and_output_is_plain(
     if form:
         assert json.loads(stdout) == shown
     else:
-        ending, path = stdout.splitlines()
-        assert ending.startswith("run1 stopped  best validation accuracy 0.")
+        ending, figures, path = stdout.splitlines()
+        assert ending.startswith("run1 stopped  ")
+        assert "checkpoint at step" in ending
+        assert figures.startswith("best validation accuracy 0.")
         assert path == str(home.run())
     epochs = [line for line in stderr.splitlines() if " epoch " in line]
     assert len(epochs) == shown["epoch"] == len(home.events("epoch_finished"))
@@ -189,3 +192,15 @@ def test_checkpoint_of_a_paused_run_is_on_disk_at_once(home: Home) -> None:
         assert (home.run() / "checkpoints" / f"step-{step:08}" / "manifest.json").exists()
         assert home.json("runs", "checkpoint", run, "--json")["step"] == step
         assert home.state() == "paused"
+
+
+def test_worker_whose_folder_is_removed_ends_and_leaves_nothing(home: Home) -> None:
+    with home.live_run("--set=checkpoints.every_s=0.2"):
+        home.wait_for_event("steps")
+        shutil.rmtree(home.run(), ignore_errors=True)
+        ours = str(home.runs)
+        wait_until(
+            lambda: not any(ours in " ".join(w.cmdline()) for w in workers() if w.is_running()),
+            "the end of the worker",
+        )
+    assert home.json("runs", "list") == []

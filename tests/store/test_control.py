@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -162,3 +163,19 @@ def test_a_session_that_is_a_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="names no session"):
         submit(run, "../../outside", "stop")
     assert not list(tmp_path.rglob("*outside*"))
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_a_folder_that_goes_under_its_worker_is_told(tmp_path: Path, how: str) -> None:
+    run = tmp_path / "run1"
+    run.mkdir()
+    inbox = Inbox(run)
+    assert inbox.take() == []
+    run.rename(tmp_path / "elsewhere")
+    if how == "removed":
+        shutil.rmtree(tmp_path / "elsewhere")
+    if how == "replaced":
+        run.mkdir()
+    with pytest.raises(StorageError, match="removed or moved"):
+        inbox.take()
+    assert run.exists() == (how == "replaced")

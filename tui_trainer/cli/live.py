@@ -149,12 +149,13 @@ class LiveProgress:
         """Print the history and refresh the two lines."""
         from rich.text import Text
 
+        # The two lines first: those printed above them must not be ahead of them.
+        self._live.update(render_progress(record, self._live.console.width))
         for event in events:
             width = self._live.console.width
             line = history_line(event, self._epochs, record.snapshot, width)
             if line is not None:
                 self._live.console.print(Text(sanitize(line)))
-        self._live.update(render_progress(record, self._live.console.width))
 
     def close(self) -> None:
         """Take the two lines away."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TextIO
 
 from tui_trainer.core.text_safety import sanitize, sanitize_lines
 from tui_trainer.errors import TuitrainError
@@ -79,8 +81,19 @@ def _escape_unsafe(match: re.Match[str]) -> str:
 
 def say(text: str) -> None:
     """A line for the person, on standard error."""
-    sys.stderr.write(sanitize(text) + "\n")
+    sys.stderr.write(_wrap(sanitize(text), sys.stderr) + "\n")
     sys.stderr.flush()
+
+
+def _wrap(line: str, stream: TextIO) -> str:
+    """The line, broken between words where it is wider than the terminal; paths stay whole."""
+    if not stream.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    if len(line) <= width:
+        return line
+    wrapped = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapped)
 
 
 def say_lines(text: str) -> None:
@@ -90,7 +103,7 @@ def say_lines(text: str) -> None:
 
 def print_line(text: str) -> None:
     """A line of result, on standard output."""
-    sys.stdout.write(sanitize(text) + "\n")
+    sys.stdout.write(_wrap(sanitize(text), sys.stdout) + "\n")
 
 
 def print_error(error: TuitrainError, *, as_json: bool, debug: bool) -> None:

@@ -21,8 +21,8 @@ _HEAD = """# Reference
 
 Made from the program by `python -m tui_trainer.cli.reference > docs/REFERENCE.md`; a test compares.
 
-Wherever a command takes a RUN it takes `runN`, `N`, `last` (the most recently created run that is
-not archived) or the run's name. Results go to standard output, talk to standard error. With
+Wherever a command takes a RUN it takes `runN`, `N`, `last` (the most recently created run) or
+the run's name. Results go to standard output, talk to standard error. With
 `--json` a command prints one JSON document, also for a failure:
 `{"error": {"code", "message", "hint"}}`.
 

@@ -141,7 +141,7 @@ def _gather(
             origin = f"--{option.replace('_', '-')}"
             settings.append(Setting(SETTING_OPTIONS[option], value, origin, from_text=True))
     if dataset is not None:
-        settings.append(Setting("data.dataset", dataset, "DATASET", from_text=True))
+        settings.append(Setting("data.dataset", dataset, "the command line", from_text=True))
     return settings
 
 

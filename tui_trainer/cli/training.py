@@ -22,6 +22,7 @@ from tui_trainer.core.run_record import RunRecord, describe
 from tui_trainer.core.run_state import RunState
 from tui_trainer.errors import ExitStatus, TuitrainError, UsageError, WorkerError
 from tui_trainer.launch.spawn import WorkerProcess, start_training
+from tui_trainer.store.atomic import remove_folder
 from tui_trainer.store.run_folder import RunFolder, read_run
 
 _TAIL_BYTES = 20_000
@@ -176,8 +177,13 @@ def _unwrap(folder: RunFolder, worker: WorkerProcess) -> int:
             hint = f"See what it printed with: tuitrain runs logs {folder.run}."
         raise WorkerError(f"{folder.run}: {error.message}", hint) from error
     except TuitrainError as error:
-        error.message = f"{folder.run} failed: {error.message}"
         error.add_note(_tail_of(worker.log))
+        never_began = read_run(folder).snapshot.sessions == 0
+        if never_began and error.exit_status == ExitStatus.USAGE:
+            # Found bad before the first step: as if it had been refused on the command line.
+            remove_folder(folder.path)
+        else:
+            error.message = f"{folder.run} failed: {error.message}"
         raise
 
 
@@ -208,19 +214,23 @@ def show_ending(record: RunRecord, *, as_json: bool) -> None:
 def print_ending(record: RunRecord) -> None:
     """How a run ended, and what can be done next."""
     snapshot = record.snapshot
-    parts = [f"{record.title} {record.state.value}"]
+    epochs = f"{snapshot.epoch} of {snapshot.epochs} epochs"
+    parts = [f"{record.title} {record.state.value}", epochs]
+    parts.append(f"trained {format_duration(snapshot.elapsed_s)}")
+    if snapshot.checkpoint_step is not None and record.state is not RunState.FINISHED:
+        parts.append(f"checkpoint at step {format_count(snapshot.checkpoint_step)}")
+    print_line("  ".join(parts))
+    figures = []
     test = snapshot.last.get("test")
     if test is not None:
-        parts.append(f"test accuracy {format_metric(test.get('accuracy'))}")
-        parts.append(f"loss {format_metric(test.get('loss'))}")
+        figures.append(f"test accuracy {format_metric(test.get('accuracy'))}")
+        figures.append(f"test loss {format_metric(test.get('loss'))}")
     if snapshot.best is not None:
         step = format_count(snapshot.best.step)
-        parts.append(
-            f"best validation accuracy {format_metric(snapshot.best.value)} at step {step}"
-        )
-    parts.append(f"{snapshot.epoch} of {snapshot.epochs} epochs")
-    parts.append(f"trained {format_duration(snapshot.elapsed_s)}")
-    print_line("  ".join(parts))
+        best = format_metric(snapshot.best.value)
+        figures.append(f"best validation accuracy {best} at step {step}")
+    if figures:
+        print_line("  ".join(figures))
     print_line(record.path)
     say(f"next: {'   '.join(next_commands(record))}")
 

@@ -26,6 +26,8 @@ def format_duration(seconds: float) -> str:
     """A duration: `8.2s`, `0:41`, `1:02:03`, `2d 03:04`."""
     if not math.isfinite(seconds):
         return "–"
+    if 0 < seconds < 0.1:
+        return f"{seconds * 1000:.0f}ms"
     if seconds < 10:
         return f"{seconds:.1f}s"
     whole = round(seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from functools import singledispatch
 from typing import Literal
@@ -33,6 +34,7 @@ class RunState(StrEnum):
 
 _LIVE = {RunState.STARTING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING}
 
+_SPEED_WINDOW_S = 10.0
 _ENDED = {"finished", "stopped", "failed"}
 
 Phase = Literal["none", "running", "paused", "stopping", "finished", "stopped", "failed"]
@@ -70,6 +72,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     last_steps: dict[str, int] = {}
     checkpoint_step: int | None = None
     samples_per_s: float | None = None
+    recent_samples: float = 0.0
+    recent_s: float = 0.0
     evaluation_s: float = 0.0
     resources: events.Resources | None = None
     message: str = ""
@@ -130,6 +134,9 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
         epoch=from_step // max(1, event.steps_per_epoch),
         best=event.best if isinstance(event, events.Resumed) else None,
         error=None,
+        samples_per_s=None,
+        recent_samples=0.0,
+        recent_s=0.0,
         started_t=snapshot.started_t if snapshot.started_t is not None else event.t,
         sessions=snapshot.sessions + 1,
     )
@@ -137,12 +144,28 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
 
 @_fold.register
 def _(event: events.Steps, snapshot: RunSnapshot) -> RunSnapshot:
-    return replace(
+    snapshot = replace(
         snapshot,
         step=event.first + len(event.loss) - 1,
         loss=float(event.loss[-1]) if event.loss else snapshot.loss,
         lr=float(event.lr[-1]) if event.lr else snapshot.lr,
-        samples_per_s=float(event.samples_per_s),
+    )
+    return _with_speed(snapshot, len(event.loss) * snapshot.batch_size, float(event.samples_per_s))
+
+
+def _with_speed(snapshot: RunSnapshot, samples: int, samples_per_s: float) -> RunSnapshot:
+    """The speed over the last seconds: a single block may be one step, fast or slow by chance."""
+    if not (samples and math.isfinite(samples_per_s) and samples_per_s > 0):
+        return snapshot
+    duration_s = samples / samples_per_s
+    fading = math.exp(-duration_s / _SPEED_WINDOW_S)
+    recent_samples = snapshot.recent_samples * fading + samples
+    recent_s = snapshot.recent_s * fading + duration_s
+    return replace(
+        snapshot,
+        samples_per_s=recent_samples / recent_s,
+        recent_samples=recent_samples,
+        recent_s=recent_s,
     )
 
 
@@ -252,8 +275,8 @@ def derive_state(snapshot: RunSnapshot, lease: LeaseView) -> RunState:
 
 
 def remaining_s(snapshot: RunSnapshot) -> float | None:
-    """Seconds to the end of the run, evaluations included; None before a speed is known."""
-    if not snapshot.samples_per_s or not snapshot.steps:
+    """Seconds to the end of the run, evaluations included; None while it cannot be told."""
+    if not snapshot.samples_per_s or not snapshot.steps or snapshot.phase == "paused":
         return None
     steps = max(0, snapshot.steps - snapshot.step)
     training_s = steps * snapshot.batch_size / snapshot.samples_per_s

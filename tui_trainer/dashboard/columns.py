@@ -102,7 +102,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("run", 13, 0, _run, grow=16),
     Column("dataset", 9, 3, _dataset, grow=9),
     Column("model", 8, 5, _model, grow=12),
-    Column("epoch", 7, 4, _epoch, right=True),
+    Column("epochs", 7, 4, _epoch, right=True),
     Column("progress", 12, 1, _progress),
     Column("best", 6, 1, _best, right=True),
     Column("loss", 8, 2, _loss, right=True),

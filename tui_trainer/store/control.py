@@ -63,16 +63,35 @@ def submit(
     return asked
 
 
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(folder)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class Inbox:
     """The worker's side: requests in the order they were published."""
 
     def __init__(self, run: Path) -> None:
+        self._run = run
+        self._identity = _identity(run)
         self._folder = run / paths.CONTROL
         self._folder.mkdir(mode=0o700, exist_ok=True)
         self._seen_ids: set[str] = set()
 
     def take(self) -> list[Request]:
-        """The requests not taken before, oldest first. Files that are not requests go."""
+        """The requests not taken before, oldest first. Files that are not requests go.
+
+        Raises:
+            StorageError: the run's folder was removed or moved away under the worker.
+        """
+        if _identity(self._run) != self._identity:
+            raise StorageError(
+                f"The folder {self._run} was removed or moved while the run was training.",
+                "Stop a run before moving or removing its folder.",
+            )
         try:
             entries_now = os.scandir(self._folder)
         except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.specs import ArrayFile, DatasetSpec
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.atomic import remove_folder
 from tui_trainer.store.hashing import hash_file
 
 
@@ -63,7 +63,7 @@ def remove_dataset(data_dir: Path, name: str) -> None:
             f"The dataset {name} is not in {data_dir}.", "See what is with: tuitrain data list."
         )
     try:
-        shutil.rmtree(folder)
+        remove_folder(folder)
     except OSError as error:
         raise DatasetError(
             f"{folder} cannot be removed: {error.strerror or error}.", "Mend its permissions."

@@ -82,9 +82,14 @@ class Registry:
             for folder in reversed(folders):
                 if not names[folder.run].archived:
                     return folder
-        for folder in folders:
-            if names[folder.run].name == reference:
-                return folder
+        found = [folder for folder in folders if names[folder.run].name == reference]
+        if len(found) > 1:
+            raise UsageError(
+                f"{len(found)} runs are named {reference!r}.",
+                f"Say which: {', '.join(folder.run for folder in found)}.",
+            )
+        if found:
+            return found[0]
         raise self._not_found(reference, folders, names)
 
     def read(self, reference: str) -> tuple[RunFolder, RunRecord]:
@@ -159,7 +164,8 @@ class Registry:
                 f"There is no run {reference!r}: {self.path} holds no runs.",
                 "Start one with: tuitrain train digits.",
             )
-        valid = [folder.run for folder in folders]
+        # One number is like any other: where only a number is wrong there is nothing to guess.
+        valid = [] if number_in(reference) else [folder.run for folder in folders]
         valid += [annotations.name for annotations in names.values() if annotations.name]
         near = nearest(reference, valid)
         hint = f"Did you mean {near}?" if near else "See what there is with: tuitrain runs list."

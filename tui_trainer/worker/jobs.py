@@ -8,6 +8,7 @@ from typing import Any
 
 from tui_trainer import paths
 from tui_trainer.core.config import HardwareConfig
+from tui_trainer.core.format import format_count
 from tui_trainer.core.jobs import EvaluateJob, ExportJob, JobResult, PrepareJob, success
 from tui_trainer.store.datasets import dataset_bytes
 from tui_trainer.store.job_folder import ProgressLog
@@ -41,7 +42,7 @@ def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
     progress.say("loading the checkpoint and the data")
     judged = _load_judged(job, job.device, progress)
     batches = judged.batches(job.split)
-    progress.say(f"judging {len(batches)} samples")
+    progress.say(f"judging {format_count(len(batches))} samples")
     since = time.perf_counter()
     judgement = judge(judged.model, batches.in_order())
     duration_s = time.perf_counter() - since
@@ -91,10 +92,13 @@ def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLo
     from tui_trainer.train.hardware import choose_device
 
     run = Path(job.run_path)
+    best_step = best_step_of(run / paths.CHECKPOINTS)
+    if job.checkpoint == "best" and best_step is None:
+        progress.say("no validation has chosen a best checkpoint: taking the last")
     judged = load_judged(
         run / paths.CHECKPOINTS,
         job.checkpoint,
-        best_step=best_step_of(run / paths.CHECKPOINTS),
+        best_step=best_step,
         config=job.config,
         data_dir=Path(job.data_dir),
         device=choose_device(HardwareConfig(device=device))[0],

@@ -24,17 +24,19 @@ from tui_trainer.store.registry import Registry
 
 
 def list_runs(
-    everything: Annotated[bool, typer.Option("--all", help="Archived runs too.")] = False,
     runs: RunsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the runs, newest last."""
-    records = Registry(choose_runs_dir(runs)).records(archived=everything)
+    records = Registry(choose_runs_dir(runs)).records()
     if as_json:
         print_json([describe(record) for record in records])
         return
     if not records:
-        say("no runs yet; start one with: tuitrain train digits")
+        where = choose_runs_dir(runs)
+        is_there = where.is_dir()
+        say(f"no runs in {where}" if is_there else f"there is no folder {where}")
+        say("start one with: tuitrain train digits")
         return
     print_table(_COLUMNS, [list(map(sanitize, _row(record))) for record in records])
     for record in records:
@@ -49,7 +51,7 @@ _COLUMNS = [
     Column("state", 0),
     Column("dataset", 5),
     Column("model", 6),
-    Column("epoch", 2, right=True),
+    Column("epochs", 2, right=True),
     Column("best", 1, right=True),
     Column("test", 1, right=True),
     Column("loss", 4, right=True),
@@ -99,7 +101,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("dataset", snapshot.dataset or "–"),
         ("model", f"{snapshot.model or '–'}, {format_count(snapshot.parameters)} parameters"),
         ("device", f"{snapshot.device or '–'} {snapshot.device_name}".strip()),
-        ("epoch", f"{snapshot.epoch} of {snapshot.epochs}"),
+        ("epochs", f"{snapshot.epoch} of {snapshot.epochs} done"),
         ("step", f"{format_count(snapshot.step)} of {format_count(snapshot.steps)}"),
         ("loss", format_metric(snapshot.loss)),
         ("speed", f"{format_rate(snapshot.samples_per_s)} samples/s"),

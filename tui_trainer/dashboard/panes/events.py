@@ -13,7 +13,7 @@ _TIME_CELLS = 11
 _KIND_CELLS = 12
 _GLYPHS = {"info": "  ", "good": "  ", "warning": "! ", "error": "✗ "}
 _ROLES = {"info": "text", "good": "good", "warning": "warning", "error": "error"}
-_LINES = {"info": 2, "good": 2, "warning": 3, "error": 6}
+_LINES = {"info": 3, "good": 3, "warning": 3, "error": 6}
 
 
 def event_rows(happenings: Sequence[Happening], width: int, height: int) -> tuple[Row, ...]:

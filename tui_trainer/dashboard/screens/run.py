@@ -173,6 +173,10 @@ class RunScreen(Screen[None]):
         if self._stop_is_armed and event.key != "s":
             self._stop_is_armed = False
             self.query_one(KeyBar).hush()
+            if event.key == "escape":
+                # It has answered; to leave takes another.
+                event.stop()
+                event.prevent_default()
 
     def action_back(self) -> None:
         """Back to the list of runs."""
