@@ -231,3 +231,11 @@ def test_group_without_a_command_prints_its_help_and_fails(
     done = home.call(*path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.rstrip() == home.do(*path, "--help").rstrip()
+
+
+def test_setting_without_a_value_hides_no_other_mistake(home: Home) -> None:
+    done = home.call("train", "digits", "--set", "foo", "--lr", "-1", "--model", "convent")
+    assert done.returncode == 2
+    assert "3 settings are wrong" in done.stderr
+    for told in ("--set 'foo' has no value", "--lr is '-1'", "Did you mean convnet?"):
+        assert told in done.stderr

@@ -22,6 +22,7 @@ from tui_trainer.cli.options import (
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
+from tui_trainer.errors import ConfigError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def train(
     """
     given = locals()
     flags = {option: given[option] for option in SETTING_OPTIONS}
-    resolved = resolve(_gather(dataset, flags, config, set_ or []), preset=preset)
+    settings, unread = _gather(dataset, flags, config, set_ or [])
+    resolved = resolve(settings, preset=preset, unread=unread)
     if name:
         from tui_trainer.core.run_name import check_name
 
@@ -123,8 +125,8 @@ def _create_run(
 
 def _gather(
     dataset: str | None, flags: dict[str, str | None], config: Path | None, assignments: list[str]
-) -> list[Setting]:
-    """Settings from every source, weakest first."""
+) -> tuple[list[Setting], list[ConfigError]]:
+    """Settings from every source, weakest first, and what could not be read as one."""
     from tui_trainer.store.config_sources import (
         environment_settings,
         parse_assignment,
@@ -135,14 +137,19 @@ def _gather(
     settings = project_settings(Path.cwd())
     settings += environment_settings()
     settings += read_settings(config) if config is not None else []
-    settings += [parse_assignment(text) for text in assignments]
+    unread = []
+    for text in assignments:
+        try:
+            settings.append(parse_assignment(text))
+        except ConfigError as error:
+            unread.append(error)
     for option, value in flags.items():
         if value is not None:
             origin = f"--{option.replace('_', '-')}"
             settings.append(Setting(SETTING_OPTIONS[option], value, origin, from_text=True))
     if dataset is not None:
         settings.append(Setting("data.dataset", dataset, "the command line", from_text=True))
-    return settings
+    return settings, unread
 
 
 def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:

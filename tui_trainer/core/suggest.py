@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_MOST_NAMED = 12
+
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name most like `name`, or None where nothing is close."""
@@ -18,4 +20,5 @@ def hint_for(name: str, valid: Iterable[str]) -> str:
     near = nearest(name, names)
     if near is not None:
         return f"Did you mean {near}?"
-    return f"Choose one of: {', '.join(names)}." if names else ""
+    more = f", … ({len(names)} in all)" if len(names) > _MOST_NAMED else ""
+    return f"Choose one of: {', '.join(names[:_MOST_NAMED])}{more}." if names else ""

@@ -41,16 +41,23 @@ class Resolved:
 DEFAULT_PRESET = "default"
 
 
-def resolve(settings: Sequence[Setting], *, preset: str = DEFAULT_PRESET) -> Resolved:
+def resolve(
+    settings: Sequence[Setting],
+    *,
+    preset: str = DEFAULT_PRESET,
+    unread: Sequence[TuitrainError] = (),
+) -> Resolved:
     """One configuration from `settings`, ordered from weakest to strongest.
 
     The dataset and the model are settled first; the presets they bring stand below `settings`.
+    `unread` are errors met in reading the settings, told with those met here.
 
     Raises:
         DatasetError, ModelError: the name is unknown.
         ConfigError: any other setting is unknown or wrong; all are named.
     """
     chosen, errors = _convert(settings)
+    errors = [*unread, *errors]
     dataset, dataset_origin = chosen.get("data.dataset", ("digits", "default"))
     if dataset not in DATASETS:
         message = f"There is no dataset {dataset!r}, named by {dataset_origin}."
