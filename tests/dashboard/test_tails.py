@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,25 @@ def test_the_last_points_of_a_run_that_ended_are_read(
     run.close()
     assert len(runs.read_losses(runs.read())["run1"]) == 4
     run.writer = type(run.writer)(run.folder.path)
+
+
+def test_a_fault_of_the_watcher_is_said_not_swallowed(
+    registry: Registry, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_run().train()
+    posted: list[Message] = []
+
+    def fault(self: RunList) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(RunList, "read", fault)
+    watcher = Watcher(registry, posted.append)
+    watcher.start()
+    deadline = time.monotonic() + 10
+    while not posted and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert watcher.is_alive()
+    watcher.close()
+    watcher.join(10)
+    assert isinstance(posted[0], WatchFailed)
+    assert "a fault of ours" in posted[0].text

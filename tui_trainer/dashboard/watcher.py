@@ -10,7 +10,7 @@ from textual.message import Message
 
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
-from tui_trainer.dashboard.tails import READ_ERRORS, RunList, RunTail
+from tui_trainer.dashboard.tails import RunList, RunTail
 from tui_trainer.dashboard.views import RunsView
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder
@@ -64,7 +64,8 @@ class Watcher(threading.Thread):
                 pause_s = self._look_at_run()
                 self._look_at_list()
                 self._failure = ""
-            except READ_ERRORS as error:
+            except Exception as error:  # noqa: BLE001 - the boundary of the thread
+                # A thread that dies in silence leaves a screen that looks alive.
                 self._report(error)
                 pause_s = _REST_S
             if pause_s:
