@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +15,10 @@ from tui_trainer.cli import live, logs, training
 from tui_trainer.cli.options import SETTING_OPTIONS, setting_option
 from tui_trainer.core import events
 from tui_trainer.core.config.fields import all_fields
+from tui_trainer.core.jobs import JobResult
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import LogFold, RunSnapshot, RunState, apply
-from tui_trainer.errors import UsageError
+from tui_trainer.errors import StorageError, UsageError, WorkerError
 from tui_trainer.store.run_folder import RunFolder
 
 MakeRun = Callable[..., RunFolder]
@@ -194,3 +196,22 @@ def test_record_without_figures_ends_in_words(capsys: pytest.CaptureFixture[str]
     assert "test accuracy 0.8000" in out
     assert "best validation accuracy 0.8000 at step 10" in out
     assert "trained 1:01" in out
+
+
+def test_worker_that_died_of_a_full_disk_is_said_to_have(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run()
+
+    class Silent:
+        log = folder.worker_log
+
+        def wait(self) -> JobResult:
+            raise WorkerError("The worker process ended without a result: exit status 1.", "")
+
+    monkeypatch.setattr(
+        training.shutil, "disk_usage", lambda path: SimpleNamespace(free=0, used=1, total=1)
+    )
+    with pytest.raises(StorageError, match="is full") as caught:
+        training._unwrap(folder, Silent())  # type: ignore[arg-type]
+    assert "tuitrain resume run1" in caught.value.hint

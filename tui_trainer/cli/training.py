@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,12 +21,19 @@ from tui_trainer.core.jobs import TrainJob
 from tui_trainer.core.next_steps import next_commands
 from tui_trainer.core.run_record import RunRecord, describe
 from tui_trainer.core.run_state import RunState
-from tui_trainer.errors import ExitStatus, TuitrainError, UsageError, WorkerError
+from tui_trainer.errors import (
+    ExitStatus,
+    StorageError,
+    TuitrainError,
+    UsageError,
+    WorkerError,
+)
 from tui_trainer.launch.spawn import WorkerProcess, start_training
 from tui_trainer.store.atomic import remove_folder
 from tui_trainer.store.run_folder import RunFolder, read_run
 
 _TAIL_BYTES = 20_000
+_FULL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,12 @@ def _unwrap(folder: RunFolder, worker: WorkerProcess) -> int:
         return result.exit_status
     except WorkerError as error:
         record = read_run(folder)
+        if shutil.disk_usage(folder.path).free < _FULL_BYTES:
+            # Then the worker could not write why it ended either.
+            raise StorageError(
+                f"{folder.run} ended: the disk that holds {folder.path} is full.",
+                f"Free some space, then go on with: tuitrain resume {folder.run}.",
+            ) from error
         if record.state is RunState.INTERRUPTED:
             hint = f"Go on from the last checkpoint with: tuitrain resume {folder.run}."
         else:
