@@ -136,6 +136,14 @@ def test_a_missing_or_cut_file_is_found(tmp_path: Path, name: str) -> None:
         read_checkpoint(folder)
 
 
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
+    folder = _save(tmp_path, 7)
+    manifest = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(manifest.replace(b'"schema":1', b'"schema":2'))
+    with pytest.raises(CheckpointError, match="another version"):
+        read_checkpoint(folder)
+
+
 def test_a_damaged_newest_is_set_aside_and_the_one_before_used(tmp_path: Path) -> None:
     _save(tmp_path, 10)
     newest = _save(tmp_path, 20)

@@ -78,6 +78,14 @@ def test_a_manifest_of_another_dataset_is_refused(tmp_path: Path) -> None:
         read_spec(tmp_path, "digits")
 
 
+def test_a_dataset_of_another_version_is_refused(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    newer = msgspec.structs.replace(spec, version=2)
+    (tmp_path / "mnist" / "dataset.json").write_bytes(msgspec.json.encode(newer))
+    with pytest.raises(DatasetError, match="another version"):
+        read_spec(tmp_path, "mnist")
+
+
 def test_a_path_in_the_manifest_does_not_leave_the_folder(tmp_path: Path) -> None:
     spec = prepare_stripes(tmp_path / "data")
     shutil.copy(tmp_path / "data/mnist/train-images.npy", tmp_path / "outside.npy")

@@ -13,6 +13,7 @@ OPTIMIZER = "optimizer.json"
 STATE = "state.json"
 MANIFEST = "manifest.json"
 
+SCHEMA = 1
 _FOLDER = re.compile(r"step-([0-9]{8,12})")
 
 
@@ -28,7 +29,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     step: int
     files: dict[str, FileRecord]
-    schema: int = 1
+    schema: int = SCHEMA
 
 
 def folder_name(step: int) -> str:

@@ -15,6 +15,7 @@ from tui_trainer.checkpoints.layout import (
     MODEL,
     OPTIMIZER,
     OPTIMIZER_TENSORS,
+    SCHEMA,
     STATE,
     Manifest,
     folder_name,
@@ -45,6 +46,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         manifest_bytes = (folder / MANIFEST).read_bytes()
         manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
+        if manifest.schema != SCHEMA:
+            raise _damaged(folder, "another version of tuitrain wrote it")
         bodies = {name: _read_verified(folder, name, manifest) for name in _PARTS}
         return Checkpoint(
             folder=folder.name,

@@ -26,7 +26,6 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     title: str
-    input: str
     min_side: int = 1
     channels: int | None = None
     side: int | None = None
@@ -65,14 +64,12 @@ MODELS: dict[str, ModelEntry] = {
         ModelEntry(
             name="convnet",
             title="three convolutions with batch norm; the default for small images",
-            input="image",
             min_side=8,
         ),
-        ModelEntry(name="mlp", title="two hidden layers of 256", input="image"),
+        ModelEntry(name="mlp", title="two hidden layers of 256"),
         ModelEntry(
             name="mnist-example",
             title="the network of the classic PyTorch MNIST article: two 5×5 convolutions, dropout",
-            input="image",
             channels=1,
             side=28,
         ),

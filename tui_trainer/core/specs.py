@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+DATASET_VERSION = 1
+
 
 class ArrayFile(msgspec.Struct, frozen=True, kw_only=True):
     """One `.npy` file of a prepared dataset, named relative to its folder."""
@@ -34,4 +36,4 @@ class DatasetSpec(msgspec.Struct, frozen=True, kw_only=True):
     std: tuple[float, ...]
     splits: dict[str, SplitSpec]
     origin: str
-    version: int = 1
+    version: int = DATASET_VERSION

@@ -8,7 +8,7 @@ import msgspec
 
 from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
-from tui_trainer.core.specs import ArrayFile, DatasetSpec
+from tui_trainer.core.specs import DATASET_VERSION, ArrayFile, DatasetSpec
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import remove_folder
 from tui_trainer.store.hashing import hash_file
@@ -37,6 +37,11 @@ def read_spec(data_dir: Path, name: str) -> DatasetSpec:
         raise DatasetError(
             f"{file} is damaged: {error}.", f"Prepare it again with: tuitrain data get {name}."
         ) from error
+    if spec.version != DATASET_VERSION:
+        raise DatasetError(
+            f"{file} was written by another version of tuitrain.",
+            f"Prepare it again with: tuitrain data get {name}.",
+        )
     entry = DATASETS.get(name)
     if entry is None or (spec.name, spec.shape, spec.classes) != (name, entry.shape, entry.classes):
         raise DatasetError(
