@@ -165,6 +165,16 @@ def test_a_session_that_is_a_path_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*outside*"))
 
 
+def test_a_folder_removed_but_for_what_the_worker_writes_is_told(tmp_path: Path) -> None:
+    lease = tmp_path / paths.WORKER_LEASE
+    lease.write_text("session")
+    inbox = Inbox(tmp_path)
+    assert inbox.take() == []
+    lease.unlink()
+    with pytest.raises(StorageError, match="removed or moved"):
+        inbox.take()
+
+
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
 def test_a_folder_that_goes_under_its_worker_is_told(tmp_path: Path, how: str) -> None:
     run = tmp_path / "run1"

@@ -63,12 +63,18 @@ def submit(
     return asked
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(folder)
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
+def _identity(run: Path) -> list[tuple[int, int] | None]:
+    """Which folder and which lease these are. Of a folder that is being removed while its worker
+    writes, the folder itself may stay.
+    """
+    found: list[tuple[int, int] | None] = []
+    for path in (run, run / paths.WORKER_LEASE):
+        try:
+            status = os.stat(path)
+            found.append((status.st_dev, status.st_ino))
+        except FileNotFoundError:
+            found.append(None)
+    return found
 
 
 class Inbox:
