@@ -41,10 +41,7 @@ def check_terminal() -> None:
 
 def open_dashboard(runs_dir: Path, references: list[str]) -> None:
     """Open the dashboard on a registry folder, directly on a run if one is named."""
+    from tui_trainer.dashboard.app import run_dashboard
     from tui_trainer.store.registry import Registry
 
-    registry = Registry(runs_dir)
-    found = [registry.find(reference).run for reference in references]
-    from tui_trainer.dashboard.app import run_dashboard
-
-    run_dashboard(registry, found)
+    run_dashboard(Registry(runs_dir), references)

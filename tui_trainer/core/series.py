@@ -85,12 +85,6 @@ class SeriesView:
     markers: tuple[Marker, ...] = ()
     version: int = 0
 
-    @property
-    def has_device(self) -> bool:
-        """Whether an accelerator reported its memory."""
-        reserved = self.resources["reserved_bytes"]
-        return bool(len(reserved)) and not bool(np.isnan(reserved).all())
-
 
 class GrowingTable:
     """Columns in buffers that double when full."""

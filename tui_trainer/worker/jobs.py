@@ -87,13 +87,15 @@ def export(job: ExportJob, progress: ProgressLog) -> JobResult:
 
 def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLog) -> Any:
     choose_threads(job.config.hardware.threads)
+    from tui_trainer.checkpoints.layout import list_steps
     from tui_trainer.checkpoints.read import best_step_of
     from tui_trainer.evaluate.load import load_judged
     from tui_trainer.train.hardware import choose_device
 
     run = Path(job.run_path)
     best_step = best_step_of(run / paths.CHECKPOINTS)
-    if job.checkpoint == "best" and best_step is None:
+    is_undecided = best_step is None and bool(list_steps(run / paths.CHECKPOINTS))
+    if job.checkpoint == "best" and is_undecided:
         progress.say("no validation has chosen a best checkpoint: taking the last")
     judged = load_judged(
         run / paths.CHECKPOINTS,
