@@ -73,7 +73,7 @@ def test_plan_names_the_source_of_every_setting(home: Home, form: tuple[str, ...
         "data.batch_size": (128, "preset default of mnist"),
         "model.name": ("convnet", "default of mnist"),
         "training.seed": (11, "TUITRAIN__TRAINING__SEED"),
-        "training.label_smoothing": (0.0, "default"),
+        "loss.label_smoothing": (0.0, "default"),
         "optimizer.lr": (0.5, "--lr"),
         "checkpoints.keep": (5, "tuitrain.toml"),
         "checkpoints.every_s": (7.0, "mine.toml"),

@@ -210,7 +210,7 @@ def test_typed_values_are_read_in_the_fields_type(key: str, text: str, value: An
         ("training.epochs", "0"),
         ("training.epochs", "1.5"),
         ("training.seed", str(1 << 53)),
-        ("training.label_smoothing", "1"),
+        ("loss.label_smoothing", "1"),
         ("optimizer.name", "SGD"),
         ("optimizer.nesterov", "maybe"),
         ("hardware.device", "cuda:"),

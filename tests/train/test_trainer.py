@@ -156,7 +156,7 @@ def test_stopped_and_resumed_is_the_same_run_to_the_bit(
         "data__validation": 0.1,
         "schedule__name": "one-cycle",
         "schedule__warmup": 0.3,
-        "training__label_smoothing": 0.1,
+        "loss__label_smoothing": 0.1,
     }
     whole, config = runs.create(**settings)
     runs.train(whole, config)

@@ -60,7 +60,7 @@ class Trainer:
             task.optimizer,
             task.device,
             seed=training.seed,
-            label_smoothing=training.label_smoothing,
+            label_smoothing=task.config.loss.label_smoothing,
         )
         self._gatherer = FigureGatherer(task.device)
         self._sampler = ResourceSampler(task.device)

@@ -1,15 +1,15 @@
-"""What is trained on."""
+"""What is trained on, and how it becomes batches."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 
 class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The dataset, its validation share and the size of a batch."""
+    """The dataset, its validation share, the size of a batch and where batches are made."""
 
     dataset: Annotated[str, Meta(description="the dataset to train on")] = "digits"
     validation: Annotated[
@@ -17,3 +17,11 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Meta(ge=0, lt=1, description="share of training held out for validation; 0 trains on all"),
     ] = 0.1
     batch_size: Annotated[int, Meta(ge=1, le=1 << 20, description="samples in a batch")] = 64
+    placement: Annotated[
+        Literal["auto", "device", "stream"],
+        Meta(description="keep the data whole on the device, or stream it; auto goes by size"),
+    ] = "auto"
+    workers: Annotated[
+        int,
+        Meta(ge=-1, le=256, description="processes that load streamed data; -1 goes by the cores"),
+    ] = -1

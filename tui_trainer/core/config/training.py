@@ -1,4 +1,4 @@
-"""How long and from which seed."""
+"""How long, from which seed, and what else a run is for."""
 
 from __future__ import annotations
 
@@ -9,13 +9,29 @@ from msgspec import Meta
 
 
 class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The length of the run, its seed and its loss."""
+    """The length of the run and its seed."""
 
     epochs: Annotated[int, Meta(ge=1, le=1_000_000, description="epochs to train in all")] = 10
     seed: Annotated[
         int,
         Meta(ge=0, lt=1 << 53, description="seed of every random choice"),
     ] = 0
-    label_smoothing: Annotated[
-        float, Meta(ge=0, lt=1, description="share of the target spread over all classes")
-    ] = 0.0
+    early_stopping: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="epochs without a better validation after which to stop; 0 never does",
+        ),
+    ] = 0
+    overfit_batch: Annotated[
+        bool, Meta(description="train on the first batch only, to see that the model can learn")
+    ] = False
+    smoke: Annotated[
+        bool,
+        Meta(description="a few batches of every phase, through checkpoint, resume and export"),
+    ] = False
+    metrics: Annotated[
+        str,
+        Meta(description="further metrics, separated by commas: path.py:function of your own"),
+    ] = ""
