@@ -62,7 +62,11 @@ class Home:
 
     @property
     def environment(self) -> dict[str, str]:
-        places = {"TUITRAIN_DATA": str(self.data), "TUITRAIN_RUNS": str(self.runs)}
+        places = {
+            "TUITRAIN_DATA": str(self.data),
+            "TUITRAIN_RUNS": str(self.runs),
+            "TUITRAIN_STATE": str(self.runs.parent / "state"),
+        }
         return own_environment(**(places | self.variables))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 RUNS_VARIABLE = "TUITRAIN_RUNS"
 DATA_VARIABLE = "TUITRAIN_DATA"
+STATE_VARIABLE = "TUITRAIN_STATE"
 
 CONFIG = "config.toml"
 ENVIRONMENT = "environment.json"
@@ -33,6 +34,7 @@ LAST_NUMBER = ".last-number"
 
 DATASET_MANIFEST = "dataset.json"
 PROJECT_CONFIG = "tuitrain.toml"
+TRUSTED_CODE = "trusted-code.json"
 
 
 def choose_runs_dir(option: Path | None) -> Path:
@@ -48,3 +50,13 @@ def choose_data_dir(option: Path | None) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("tuitrain", appauthor=False)) / "data"
+
+
+def choose_state_dir() -> Path:
+    """What this machine remembers apart from runs: `TUITRAIN_STATE`, else the user's. Absolute."""
+    chosen = os.environ.get(STATE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_state_dir("tuitrain", appauthor=False))

@@ -5,11 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 import torch
-from torch import nn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from tui_trainer.checkpoints.layout import folder_name, list_steps
@@ -22,7 +27,13 @@ from tui_trainer.checkpoints.state import (
 )
 from tui_trainer.checkpoints.write import prune_checkpoints, save_checkpoint
 from tui_trainer.core.events import Best
-from tui_trainer.errors import CheckpointError, CheckpointNotFoundError, StorageError
+from tui_trainer.core.schedules import PlateauWatch
+from tui_trainer.errors import (
+    CheckpointError,
+    CheckpointNotFoundError,
+    ModelError,
+    StorageError,
+)
 
 _OPTIMIZERS = {
     "sgd": lambda p: SGD(p, lr=0.1, momentum=0.9, fused=True),
@@ -32,8 +43,8 @@ _OPTIMIZERS = {
 }
 
 
-def _state(step: int) -> TrainingState:
-    return TrainingState(
+def _state(step: int, **changes: Any) -> TrainingState:
+    state = TrainingState(
         step=step,
         steps_per_epoch=10,
         lr_scale=0.5,
@@ -41,6 +52,7 @@ def _state(step: int) -> TrainingState:
         totals=EpochTotals(loss=1.5, correct=3.0, count=4),
         fingerprint=Fingerprint(data_sha256="d", torch="t", device="cpu", threads=1),
     )
+    return msgspec.structs.replace(state, **changes)
 
 
 def _model() -> nn.Module:
@@ -228,3 +240,157 @@ def test_the_best_is_what_the_newest_readable_checkpoint_says(tmp_path: Path) ->
     assert best_step_of(tmp_path) == 10
     (newest / "state.json").write_bytes(b"torn")
     assert best_step_of(tmp_path) == 10
+
+
+_types = st.sampled_from(
+    [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8, torch.bool]
+)
+_shapes = st.lists(st.integers(0, 3), max_size=3)
+
+
+@st.composite
+def _tensors(draw: st.DrawFn) -> Tensor:
+    """Tensors of random bytes: NaNs of every kind, negative zeros, numbers next to nothing."""
+    dtype, shape = draw(_types), draw(_shapes)
+    if dtype is torch.bool:
+        return torch.tensor(draw(st.booleans())).expand(shape)
+    count = torch.Size(shape).numel() * dtype.itemsize
+    body = bytearray(draw(st.binary(min_size=count, max_size=count)))
+    flat = torch.frombuffer(body, dtype=dtype) if count else torch.zeros(0, dtype=dtype)
+    tensor = flat.reshape(shape)
+    return tensor.transpose(0, -1) if len(shape) > 1 and draw(st.booleans()) else tensor
+
+
+@settings(max_examples=40, deadline=None)
+@given(averaged=st.dictionaries(st.text("ab.é", min_size=1), _tensors(), max_size=5))
+def test_averaged_weights_come_back_to_the_bit(averaged: dict[str, Tensor]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        model = nn.Linear(2, 2)
+        optimizer = SGD(model.parameters(), lr=0.1)
+        state = _state(3, average_count=9)
+        saved = save_checkpoint(Path(folder), model, optimizer, state, averaged)
+        checkpoint = read_checkpoint(Path(folder) / saved.folder)
+    assert checkpoint.state.average_count == 9
+    assert checkpoint.averaged is not None
+    assert checkpoint.judged is checkpoint.averaged
+    assert checkpoint.averaged.keys() == averaged.keys()
+    for name, value in averaged.items():
+        again = checkpoint.averaged[name]
+        assert (again.dtype, again.shape) == (value.dtype, value.shape)
+        assert _bytes(again) == _bytes(value)
+
+
+def _bytes(tensor: Tensor) -> list[int]:
+    flat = tensor.contiguous().flatten()
+    return flat.view(torch.uint8).tolist() if flat.numel() else []
+
+
+def test_without_averages_the_plain_weights_are_judged(tmp_path: Path) -> None:
+    folder = _save(tmp_path, 7)
+    assert not (folder / "averaged.safetensors").exists()
+    checkpoint = read_checkpoint(folder)
+    assert checkpoint.averaged is None
+    assert checkpoint.judged is checkpoint.model
+
+
+def _save_averaged(folder: Path, step: int) -> Path:
+    model = _model()
+    optimizer = _OPTIMIZERS["sgd"](model.parameters())
+    state, averaged = _state(step, average_count=2), model.state_dict()
+    return folder / save_checkpoint(folder, model, optimizer, state, averaged).folder
+
+
+def test_damaged_averaged_weights_are_found(tmp_path: Path) -> None:
+    folder = _save_averaged(tmp_path, 7)
+    file = folder / "averaged.safetensors"
+    whole = file.read_bytes()
+    for position in range(0, len(whole), max(1, len(whole) // 20)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1
+        file.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="not as it was written"):
+            read_checkpoint(folder)
+    file.unlink()
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_checkpoint(folder)
+
+
+def test_averaged_weights_cannot_go_unnoticed(tmp_path: Path) -> None:
+    """A manifest whose name for them is damaged, or that lists them no more."""
+    folder = _save_averaged(tmp_path, 7)
+    manifest = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(manifest.replace(b"averaged.s", b"averaged.t"))
+    with pytest.raises(CheckpointError, match=r"averaged\.tafetensors"):
+        read_checkpoint(folder)
+    content = msgspec.json.decode(manifest)
+    del content["files"]["averaged.safetensors"]
+    (folder / "manifest.json").write_bytes(msgspec.json.encode(content))
+    with pytest.raises(CheckpointError, match="contradict"):
+        read_checkpoint(folder)
+
+
+def test_everything_of_the_state_comes_back(tmp_path: Path) -> None:
+    model = _model()
+    optimizer = _OPTIMIZERS["adamw"](model.parameters())
+    state = _state(
+        3,
+        plateau=PlateauWatch(),
+        scaler={"scale": 65536.0, "growth_tracker": 3.0},
+        micro_batch=16,
+        code={"net.py": "ab12"},
+    )
+    saved = save_checkpoint(tmp_path, model, optimizer, state)
+    assert read_checkpoint(tmp_path / saved.folder).state == state
+
+
+def test_a_checkpoint_of_before_the_averages_is_read() -> None:
+    old = (
+        b'{"step":7,"steps_per_epoch":10,"lr_scale":0.5,"best":null,'
+        b'"totals":{"loss":1.5,"correct":3.0,"count":4,"duration_s":0.0},'
+        b'"fingerprint":{"data_sha256":"d","torch":"t","device":"cpu","threads":1}}'
+    )
+    assert msgspec.json.decode(old, type=TrainingState) == _state(7, best=None)
+
+
+def test_tied_weights_are_saved_and_tied_again(tmp_path: Path) -> None:
+    def make() -> nn.Sequential:
+        model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+        model[1].weight = model[0].weight
+        return model
+
+    model = make()
+    saved = save_checkpoint(tmp_path, model, SGD(model.parameters(), lr=0.1), _state(3))
+    again = make()
+    again.load_state_dict(read_checkpoint(tmp_path / saved.folder).model)
+    assert again[1].weight is again[0].weight
+    assert all(v.equal(again.state_dict()[k]) for k, v in model.state_dict().items())
+
+
+class _Talkative(nn.Linear):
+    def get_extra_state(self) -> Any:
+        """Something that is no tensor."""
+        return {"mood": "good"}
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (_Talkative(2, 2), "'_extra_state'"),
+        (nn.Linear(2, 2, dtype=torch.complex128), "complex128"),
+        (nn.ParameterDict({"w": nn.Parameter(torch.eye(2).to_sparse())}), "'w'"),
+    ],
+)
+def test_a_state_that_cannot_be_saved_is_named(
+    tmp_path: Path, model: nn.Module, reason: str
+) -> None:
+    with pytest.raises(ModelError, match=reason) as caught:
+        save_checkpoint(tmp_path, model, SGD(model.parameters(), lr=0.1), _state(3))
+    assert caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_optimizer_of_other_parameters_is_refused(tmp_path: Path) -> None:
+    checkpoint = read_checkpoint(_save(tmp_path, 7))
+    fewer = _OPTIMIZERS["sgd"](list(_model().parameters())[:2])
+    with pytest.raises(CheckpointError, match="other parameters"):
+        unpack_optimizer(fewer, checkpoint.optimizer_tensors, checkpoint.optimizer)

@@ -147,10 +147,17 @@ def test_manner_that_cannot_be_is_refused(
 
 @pytest.mark.parametrize("name", SETTING_OPTIONS)
 def test_option_of_a_setting_takes_its_help_from_the_setting(name: str) -> None:
-    option: Any = setting_option(name, "X")
-    meaning = all_fields()[SETTING_OPTIONS[name]].meaning
-    assert option.help.lower() == f"{meaning.lower()}."
-    assert option.default == f"--{name.replace('_', '-')}"
+    option: Any = setting_option(name)
+    field = all_fields()[SETTING_OPTIONS[name]]
+    assert option.help.lower().startswith(field.meaning.lower().split(":")[0])
+    if field.allowed.startswith("one of"):
+        assert field.allowed in option.help
+    flag = f"--{name.replace('_', '-')}"
+    assert option.default == (f"{flag}/--no-{flag[2:]}" if field.type is bool else flag)
+
+
+def test_every_setting_but_the_dataset_is_an_option() -> None:
+    assert {*SETTING_OPTIONS.values(), "data.dataset"} == all_fields().keys()
 
 
 def test_worker_log_is_read_on_as_it_grows(make_run: MakeRun) -> None:

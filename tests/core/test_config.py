@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_trainer.core import presets
-from tui_trainer.core.catalog import DATASETS, MODELS, default_model, misfit
+from tui_trainer.core.catalog import DATASETS, MODELS, misfit
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.config.resolve import Resolved, Setting, resolve
@@ -73,16 +73,116 @@ def test_every_preset_resolves(dataset: str, model: str) -> None:
         assert resolved.preset == preset
 
 
-def test_a_model_that_does_not_fit_the_data_is_an_error() -> None:
-    settings = [_typed("data.dataset", "digits"), _typed("model.name", "mnist-example")]
-    with pytest.raises(ModelError, match="28×28, not 8×8"):
-        resolve(settings)
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("preset", ["default", "fast", "best", "classic"])
+def test_every_dataset_has_the_four_presets_and_they_resolve(dataset: str, preset: str) -> None:
+    resolved = resolve([_typed("data.dataset", dataset)], preset=preset)
+    brought = presets.preset_of_dataset(dataset, preset)
+    for key, value in brought.items():
+        assert _value(resolved, key) == value
+        # A model's preset of the same name may repeat what the dataset's says.
+        assert resolved.origins[key].startswith(f"preset {preset} of ")
+    expected = brought.get("model.name", DATASETS[dataset].default_model)
+    assert resolved.config.model.name == expected
+
+
+def test_no_preset_names_a_dataset() -> None:
+    assert all(key != "data.dataset" for _, _, key, _ in _PRESETS)
+
+
+def test_no_preset_of_a_model_names_a_model() -> None:
+    assert all(key != "model.name" for owner, _, key, _ in _PRESETS if owner in MODELS)
+
+
+def test_the_model_is_a_setting_else_the_presets_else_the_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    named = {"default": {}, "small": {"model.name": "mlp", "training.epochs": 3}}
+    monkeypatch.setitem(presets._DATASETS, "digits", named)
+    by_default, by_preset = resolve([]), resolve([], preset="small")
+    by_setting = resolve([_typed("model.name", "resnet-small", "--model")], preset="small")
+    names = [each.config.model.name for each in (by_default, by_preset, by_setting)]
+    assert names == ["convnet", "mlp", "resnet-small"]
+    origins = [each.origins["model.name"] for each in (by_default, by_preset, by_setting)]
+    assert origins == ["default of digits", "preset small of digits", "--model"]
+    assert by_setting.config.training.epochs == 3
+
+
+def test_a_model_that_a_preset_brings_brings_its_preset_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(presets._DATASETS, "digits", {"small": {"model.name": "mlp"}})
+    monkeypatch.setitem(presets._MODELS, "mlp", {"small": {"training.epochs": 4}})
+    assert resolve([], preset="small").config.training.epochs == 4
+
+
+@pytest.mark.parametrize(
+    "name", ["torchvision:resnet18", "net.py:Net", "~/models/net.py:Net", "package.module:Name"]
+)
+def test_models_that_only_the_worker_can_find_resolve(name: str) -> None:
+    resolved = resolve([_typed("model.name", name)])
+    assert resolved.config.model.name == name
+    assert resolved.origins["training.epochs"] == "preset default of digits"
+
+
+def test_a_name_of_code_that_is_badly_written_is_an_error() -> None:
+    for name in ("net.py", "net.py:", "my-module:Net"):
+        with pytest.raises(ConfigError):
+            resolve([_typed("model.name", name)])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "model", "reason"),
+    [
+        ("digits", "mnist-example", "28×28, not 8×8"),
+        ("mnist", "text-cnn", "text-cnn takes tokens, mnist has images"),
+        ("wine", "convnet", "convnet takes images, wine has rows of a table"),
+        ("wine", "torchvision:resnet18", "takes images, wine has rows of a table"),
+    ],
+)
+def test_a_model_that_does_not_fit_the_data_is_an_error(
+    dataset: str, model: str, reason: str
+) -> None:
+    with pytest.raises(ModelError, match=reason):
+        resolve([_typed("data.dataset", dataset), _typed("model.name", model)])
+
+
+def test_settings_that_contradict_are_told_at_once_with_the_rest() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(
+            [
+                _typed("schedule.name", "multi-step"),
+                _typed("optimizer.name", "adamw"),
+                _typed("optimizer.nesterov", "true"),
+                _typed("optimizer.lr_scales", "conv1"),
+                _typed("model.pretrained", "true"),
+                _typed("training.epochs", "none", "--epochs"),
+            ]
+        )
+    lines = caught.value.message.split("\n")
+    assert lines[0] == "5 settings are wrong:"
+    for part in ("milestones", "nesterov", "lr_scales", "model.pretrained", "--epochs"):
+        assert sum(part in line for line in lines) == 1
+
+
+def test_a_part_with_a_wrong_value_is_not_said_to_contradict_itself() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve([_typed("schedule.name", "multi-step"), _typed("schedule.milestones", "ten")])
+    assert "'ten'" in caught.value.message
+    assert "is empty" not in caught.value.message
+
+
+def test_a_plateau_needs_a_validation() -> None:
+    settings = [_typed("schedule.name", "plateau")]
+    assert resolve(settings).config.schedule.name == "plateau"
+    with pytest.raises(ConfigError, match="plateau"):
+        resolve([*settings, _typed("data.validation", "0")])
 
 
 def test_nothing_set_is_the_default_dataset_with_its_model_and_preset() -> None:
     resolved = resolve([])
     assert resolved.config.data.dataset == "digits"
-    assert resolved.config.model.name == default_model("digits")
+    assert resolved.config.model.name == DATASETS["digits"].default_model
     assert resolved.config.training.epochs == 30
     assert resolved.origins["training.epochs"] == "preset default of digits"
     assert resolved.origins["hardware.device"] == "default"
@@ -170,10 +270,16 @@ def test_every_error_is_told_at_once() -> None:
     assert caught.value.exit_status == ExitStatus.USAGE
 
 
+_MAY_BE_NEGATIVE = {"data.workers", "loss.ignore_index"}
+
+
 @pytest.mark.parametrize("key", _NUMBERS)
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf", "NaN", "Infinity", "1e999", "", "x", "-1"])
 def test_no_number_takes_what_is_not_a_finite_number_in_range(key: str, text: str) -> None:
     field = all_fields()[key]
+    if text == "-1" and key in _MAY_BE_NEGATIVE:
+        assert field.convert(text, from_text=True) == -1
+        return
     with pytest.raises(ValueError, match=key):
         field.convert(text, from_text=True)
 

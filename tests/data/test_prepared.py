@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays as np_arrays
 
 from tests.tasks import prepare_stripes, stripes
 from tui_trainer.core.catalog import DATASETS
+from tui_trainer.core.specs import DATASET_VERSION
 from tui_trainer.data.prepared import load_split, measure_pixels, save_prepared
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.datasets import (
@@ -40,7 +41,7 @@ def test_every_file_is_verified(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 100, 200, -1])
-@pytest.mark.parametrize("name", ["train-images.npy", "train-labels.npy"])
+@pytest.mark.parametrize("name", ["train-inputs.npy", "train-labels.npy"])
 def test_a_flipped_bit_is_found(tmp_path: Path, name: str, position: int) -> None:
     prepare_stripes(tmp_path)
     file = tmp_path / "mnist" / name
@@ -56,7 +57,7 @@ def test_a_flipped_bit_is_found(tmp_path: Path, name: str, position: int) -> Non
 
 def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     prepare_stripes(tmp_path)
-    (tmp_path / "mnist" / "test-images.npy").unlink()
+    (tmp_path / "mnist" / "test-inputs.npy").unlink()
     with pytest.raises(DatasetError, match="cannot be read"):
         load_split(tmp_path, "mnist", "test")
 
@@ -80,7 +81,7 @@ def test_a_manifest_of_another_dataset_is_refused(tmp_path: Path) -> None:
 
 def test_a_dataset_of_another_version_is_refused(tmp_path: Path) -> None:
     spec = prepare_stripes(tmp_path)
-    newer = msgspec.structs.replace(spec, version=2)
+    newer = msgspec.structs.replace(spec, version=DATASET_VERSION + 1)
     (tmp_path / "mnist" / "dataset.json").write_bytes(msgspec.json.encode(newer))
     with pytest.raises(DatasetError, match="another version"):
         read_spec(tmp_path, "mnist")
@@ -88,9 +89,9 @@ def test_a_dataset_of_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_a_path_in_the_manifest_does_not_leave_the_folder(tmp_path: Path) -> None:
     spec = prepare_stripes(tmp_path / "data")
-    shutil.copy(tmp_path / "data/mnist/train-images.npy", tmp_path / "outside.npy")
-    images = msgspec.structs.replace(spec.splits["train"].images, file="../../outside.npy")
-    train = msgspec.structs.replace(spec.splits["train"], images=images)
+    shutil.copy(tmp_path / "data/mnist/train-inputs.npy", tmp_path / "outside.npy")
+    inputs = msgspec.structs.replace(spec.splits["train"].inputs, file="../../outside.npy")
+    train = msgspec.structs.replace(spec.splits["train"], inputs=inputs)
     hostile = msgspec.structs.replace(spec, splits=spec.splits | {"train": train})
     (tmp_path / "data/mnist/dataset.json").write_bytes(msgspec.json.encode(hostile))
     with pytest.raises(DatasetError):

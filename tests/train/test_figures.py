@@ -14,7 +14,9 @@ from tui_trainer.train.step import StepFigures
 
 
 def _figures(value: float) -> StepFigures:
-    return StepFigures(torch.tensor(value), torch.tensor(2 * value), torch.tensor(3))
+    return StepFigures(
+        torch.tensor(value), torch.tensor(2 * value), torch.tensor(3), torch.tensor(4.0)
+    )
 
 
 def test_a_block_holds_the_steps_in_order() -> None:
@@ -50,8 +52,14 @@ def test_a_block_is_due_by_time_or_by_length(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_first_step_that_is_not_finite_is_found() -> None:
     finite = np.ones(3, np.float32)
     bad = np.array([1, np.inf, np.nan], np.float32)
-    for loss, norm, step in ((finite, finite, None), (bad, finite, 11), (finite, bad, 11)):
-        assert Block(10, [0.1] * 3, [4] * 3, loss, norm, finite, 1.0).first_non_finite == step
+    for loss, norm, step, without in (
+        (finite, finite, None, None),
+        (bad, finite, 11, 11),
+        (finite, bad, 11, None),
+    ):
+        block = Block(10, [0.1] * 3, 12, loss, norm, finite, 4 * finite, 1.0)
+        assert block.find_non_finite(with_gradient=True) == step
+        assert block.find_non_finite(with_gradient=False) == without
 
 
 @given(st.lists(st.floats(width=32), max_size=20))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tasks import configure, prepare_stripes
+from tests.tasks import configure, make_stepper, own_code, prepare_stripes
 from tui_trainer.checkpoints.layout import folder_name
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
@@ -22,7 +22,7 @@ from tui_trainer.store.run_folder import RunFolder, read_run
 from tui_trainer.train.figures import FigureGatherer
 from tui_trainer.train.interrupts import Interrupts
 from tui_trainer.train.setup import set_up
-from tui_trainer.train.step import StepFigures, Stepper
+from tui_trainer.train.step import StepFigures
 from tui_trainer.worker.session import run_session
 
 pytestmark = [
@@ -84,18 +84,18 @@ def test_device_memory_is_sampled(tmp_path: Path) -> None:
     assert read_run(folder).snapshot.device == "cuda:0"
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw"])
 def test_a_step_that_is_not_finite_changes_no_weight(tmp_path: Path, optimizer: str) -> None:
     prepare_stripes(tmp_path)
     config = configure(**_CUDA, model__name="mlp", optimizer__name=optimizer)
-    task = set_up(config, tmp_path, threads=1, choices=[])
-    stepper = Stepper(task.model, task.optimizer, task.device, seed=0, label_smoothing=0.0)
-    x, y = next(task.train.shuffled(0, 0))
-    stepper(x, y, step=1, lr=0.01)
+    task = set_up(config, tmp_path, threads=1, choices=[], code=own_code(tmp_path, config))
+    stepper = make_stepper(task)
+    batch = next(task.train.shuffled(0, 0))
+    stepper(batch, step=1, lr=0.01)
     before = torch.cat([p.detach().flatten() for p in task.model.parameters()]).clone()
-    x_poisoned = x.clone()
+    x_poisoned = batch.x.clone()
     x_poisoned[0, 0, 0, 0] = math.nan
-    stepper(x_poisoned, y, step=2, lr=0.01)
+    stepper(batch._replace(x=x_poisoned), step=2, lr=0.01)
     after = torch.cat([p.detach().flatten() for p in task.model.parameters()])
     assert torch.equal(after, before)
 
@@ -105,7 +105,7 @@ def test_blocks_arrive_whole_one_late() -> None:
     gatherer = FigureGatherer(device)
     for step in range(1, 41):
         value = torch.tensor(float(step), device=device)
-        gatherer.add(step, StepFigures(value, value, value), 0.1, 1)
+        gatherer.add(step, StepFigures(value, value, value, value), 0.1, 1)
         if step == 20:
             assert gatherer.send() == []
     first, second = gatherer.drain()

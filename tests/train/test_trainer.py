@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.tasks import configure, prepare_stripes
+from tests.tasks import configure, make_task, prepare_stripes
 from tui_trainer.checkpoints.layout import folder_name, list_steps
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
@@ -23,7 +24,7 @@ from tui_trainer.store.environment import capture_environment
 from tui_trainer.store.event_log import EventLogReader
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder, read_run
-from tui_trainer.train import control, figures, setup, trainer
+from tui_trainer.train import control, figures, judging, setup, trainer
 from tui_trainer.train.interrupts import Interrupts
 from tui_trainer.worker import session
 
@@ -81,8 +82,8 @@ _WATCHERS: list[Callable[[int], None]] = []
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     real = trainer.Stepper.__call__
 
-    def call(self: Any, x: Any, y: Any, *, step: int, lr: float) -> Any:
-        result = real(self, x, y, step=step, lr=lr)
+    def call(self: Any, batch: Any, *, step: int, lr: float) -> Any:
+        result = real(self, batch, step=step, lr=lr)
         _WATCHERS[-1](step)
         return result
 
@@ -186,7 +187,7 @@ def test_a_run_killed_before_its_test_is_judged_when_resumed(
 ) -> None:
     folder, config = runs.create(model__name="mlp")
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.Trainer, "_judge_test", _interrupt)
+        patch.setattr(judging.Judge, "test", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             runs.train(folder, config)
     runs.train(folder, config, resume=True)
@@ -198,7 +199,7 @@ def test_a_run_killed_before_its_test_is_judged_when_resumed(
         runs.train(folder, config, resume=True)
 
 
-def _interrupt(self: object) -> None:
+def _interrupt(self: object, *arguments: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -261,17 +262,17 @@ def test_the_test_split_is_judged_with_the_best_weights(
 ) -> None:
     folder, config = runs.create(model__name="mlp", training__epochs=3)
     accuracies = iter([0.9, 0.5, 0.4, 0.7])
-    real = trainer.judge
+    real = judging.judge
 
-    def judge(model: nn.Module, batches: Any) -> Any:
-        judgement = real(model, batches)
+    def judge(model: nn.Module, batches: Any, criteria: Any) -> Any:
+        judgement = real(model, batches, criteria)
         accuracy = next(accuracies)
         labels = torch.zeros(100, dtype=torch.int64).numpy()
         predicted = labels.copy()
         predicted[round(100 * accuracy) :] = 1
-        return type(judgement)(labels, predicted, judgement.loss_N, judgement.confidence_N)
+        return replace(judgement, labels_N=labels, predicted_N=predicted)
 
-    monkeypatch.setattr(trainer, "judge", judge)
+    monkeypatch.setattr(judging, "judge", judge)
     runs.train(folder, config)
     tested = [e for e in _log(folder) if isinstance(e, events.Evaluated) and e.split == "test"]
     assert [e.step for e in tested] == [_STEPS_PER_EPOCH]
@@ -301,12 +302,12 @@ def test_a_changed_thread_count_is_told(runs: Runs) -> None:
 
 def test_a_batch_larger_than_the_data_is_refused(runs: Runs) -> None:
     with pytest.raises(setup.DatasetError, match="larger than the 290 samples"):
-        setup.set_up(configure(data__batch_size=291), runs.data_dir, threads=1, choices=[])
+        make_task(runs.data_dir, data__batch_size=291)
 
 
 def test_a_share_that_leaves_nothing_to_validate_on_is_refused(runs: Runs) -> None:
     with pytest.raises(setup.DatasetError, match="leaves nothing to validate on"):
-        setup.set_up(configure(data__validation=1e-6), runs.data_dir, threads=1, choices=[])
+        make_task(runs.data_dir, data__validation=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -418,9 +419,7 @@ def test_a_batch_of_one_that_batch_norm_cannot_take_is_refused(
 ) -> None:
     prepare_stripes(tmp_path, "digits")
     options = {"data__dataset": "digits", "model__name": "convnet", "hardware__device": "cpu"}
-    config = configure(**options, data__batch_size=batch_size)
     with pytest.raises(ModelError, match="batch of one sample") as caught:
-        setup.set_up(config, tmp_path, threads=1, choices=[])
+        make_task(tmp_path, **options, data__batch_size=batch_size)
     assert "--batch-size" in caught.value.hint
-    other = configure(**options | {"model__name": "mlp"}, data__batch_size=batch_size)
-    setup.set_up(other, tmp_path, threads=1, choices=[])
+    make_task(tmp_path, **options | {"model__name": "mlp"}, data__batch_size=batch_size)

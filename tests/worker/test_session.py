@@ -36,8 +36,8 @@ from tui_trainer.worker.__main__ import main
 
 train_step = Stepper.__call__
 
-def and_then(self, images, labels, *, step, lr):
-    figures = train_step(self, images, labels, step=step, lr=lr)
+def and_then(self, batch, *, step, lr):
+    figures = train_step(self, batch, step=step, lr=lr)
     exec(sys.argv[2])
     return figures
 

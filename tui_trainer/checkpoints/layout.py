@@ -8,10 +8,13 @@ from pathlib import Path
 import msgspec
 
 MODEL = "model.safetensors"
+AVERAGED = "averaged.safetensors"
 OPTIMIZER_TENSORS = "optimizer.safetensors"
 OPTIMIZER = "optimizer.json"
 STATE = "state.json"
 MANIFEST = "manifest.json"
+
+REQUIRED_PARTS = (MODEL, OPTIMIZER_TENSORS, OPTIMIZER, STATE)
 
 SCHEMA = 1
 _FOLDER = re.compile(r"step-([0-9]{8,12})")

@@ -11,10 +11,12 @@ from safetensors.torch import load
 from torch import Tensor
 
 from tui_trainer.checkpoints.layout import (
+    AVERAGED,
     MANIFEST,
     MODEL,
     OPTIMIZER,
     OPTIMIZER_TENSORS,
+    REQUIRED_PARTS,
     SCHEMA,
     STATE,
     Manifest,
@@ -35,33 +37,49 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     model: dict[str, Tensor]
     optimizer_tensors: dict[str, Tensor]
     optimizer: OptimizerState
+    averaged: dict[str, Tensor] | None = None
+
+    @property
+    def judged(self) -> dict[str, Tensor]:
+        """The weights to judge and to export: the averaged ones where there are some."""
+        return self.model if self.averaged is None else self.averaged
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
     """The checkpoint in `folder`, every file of it hashed first.
 
     Raises:
-        CheckpointError: a file is missing or is not as it was written.
+        CheckpointError: a file is missing, unknown or not as it was written.
     """
     try:
         manifest_bytes = (folder / MANIFEST).read_bytes()
         manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
-        if manifest.schema != SCHEMA:
-            raise _damaged(folder, "another version of tuitrain wrote it")
-        bodies = {name: _read_verified(folder, name, manifest) for name in _PARTS}
+        bodies = _read_parts(folder, manifest)
+        averaged = bodies.get(AVERAGED)
+        state = msgspec.json.decode(bodies[STATE], type=TrainingState)
+        if (averaged is not None) != (state.average_count > 0):
+            raise _damaged(folder, "its state and its averaged weights contradict each other")
         return Checkpoint(
             folder=folder.name,
             manifest_sha256=hashlib.sha256(manifest_bytes).hexdigest(),
-            state=msgspec.json.decode(bodies[STATE], type=TrainingState),
+            state=state,
             model=load(bodies[MODEL]),
             optimizer_tensors=load(bodies[OPTIMIZER_TENSORS]),
             optimizer=msgspec.json.decode(bodies[OPTIMIZER], type=OptimizerState),
+            averaged=None if averaged is None else load(averaged),
         )
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, SafetensorError) as error:
         raise _damaged(folder, str(error)) from error
 
 
-_PARTS = (MODEL, OPTIMIZER_TENSORS, OPTIMIZER, STATE)
+def _read_parts(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    if manifest.schema != SCHEMA:
+        raise _damaged(folder, "another version of tuitrain wrote it")
+    unknown = manifest.files.keys() - {*REQUIRED_PARTS, AVERAGED}
+    if unknown:
+        raise _damaged(folder, f"its manifest lists {min(unknown)!r}, which is no part of one")
+    optional = [AVERAGED] if AVERAGED in manifest.files else []
+    return {name: _read_verified(folder, name, manifest) for name in [*REQUIRED_PARTS, *optional]}
 
 
 def _read_verified(folder: Path, name: str, manifest: Manifest) -> bytes:

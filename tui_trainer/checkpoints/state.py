@@ -10,29 +10,52 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from tui_trainer.core.events import Best
+from tui_trainer.core.schedules import PlateauWatch
 from tui_trainer.errors import CheckpointError
 
 
 class EpochTotals(msgspec.Struct, kw_only=True):
-    """Sums over the samples trained on so far in the current epoch, and the time they took."""
+    """Sums over the samples trained on so far in the current epoch, and the time they took.
+
+    `count` are the labels that the loss is a sum over, which leaves out those that it ignores.
+    """
 
     loss: float = 0.0
     correct: float = 0.0
     count: int = 0
     duration_s: float = 0.0
+    samples: int = 0
+
+    def __post_init__(self) -> None:
+        # Checkpoints of versions that ignored no label hold one number for both.
+        if self.samples == 0:
+            self.samples = self.count
 
 
 class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be the same for a resumed run to be the same run to the bit."""
+    """What must be the same for a resumed run to be the same run to the bit.
+
+    How batches come to the device is not part of it: by design the same numbers come either way.
+    """
 
     data_sha256: str
     torch: str
     device: str
     threads: int
+    precision: str = "fp32"
+    compile: bool = False
 
 
 class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where training stands after `step`. Random numbers need no state: they follow the step."""
+    """Where training stands after `step`. Random numbers need no state: they follow the step.
+
+    Attributes:
+        plateau: what the schedule `plateau` has seen.
+        average_count: sets of weights that the averaged weights were made of.
+        scaler: scale and growth of the loss scaler, in fp16.
+        micro_batch: samples that memory has room for at once; 0 where it has for a whole batch.
+        code: SHA-256 of each file of the user's own code.
+    """
 
     step: int
     steps_per_epoch: int
@@ -40,6 +63,11 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
     best: Best | None
     totals: EpochTotals
     fingerprint: Fingerprint
+    plateau: PlateauWatch = PlateauWatch()
+    average_count: int = 0
+    scaler: dict[str, float] | None = None
+    micro_batch: int = 0
+    code: dict[str, str] = {}
 
 
 class OptimizerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +114,13 @@ def unpack_optimizer(
             "The checkpoint was saved with another optimizer.",
             "Resume with the optimizer that the run was started with.",
         )
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    try:
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
+    except ValueError as error:
+        raise CheckpointError(
+            "The checkpoint was saved with an optimizer of other parameters.",
+            "Resume with the model and the frozen parts that the run was started with.",
+        ) from error
     _restore_memory_order(optimizer)
 
 

@@ -12,6 +12,7 @@ from tui_trainer.cli.options import (
     JsonOption,
     RunArgument,
     RunsOption,
+    TrustCodeOption,
 )
 from tui_trainer.cli.output import print_json, print_line, result_console, say
 from tui_trainer.core.format import format_count, format_metric
@@ -27,6 +28,7 @@ def evaluate(
     device: Annotated[
         str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.", metavar="DEVICE")
     ] = "auto",
+    trust_code: TrustCodeOption = False,
     runs: RunsOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -52,6 +54,7 @@ def evaluate(
             checkpoint=checkpoint,
             split=split,
             device=device,
+            trust_code=trust_code,
         ),
         say,
     )

@@ -14,6 +14,7 @@ from tui_trainer.cli.options import (
     JsonOption,
     RunArgument,
     RunsOption,
+    TrustCodeOption,
 )
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.format import format_bytes
@@ -34,6 +35,7 @@ def export_onnx(
             metavar="FILE",
         ),
     ] = None,
+    trust_code: TrustCodeOption = False,
     runs: RunsOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -61,6 +63,7 @@ def export_onnx(
             config=read_config(folder.path),
             checkpoint=checkpoint,
             output=str(target),
+            trust_code=trust_code,
         ),
         say,
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,30 +43,78 @@ DashboardOption = Annotated[
 CheckpointOption = Annotated[
     str, typer.Option("--checkpoint", help="best, last, or the step of one.", metavar="WHICH")
 ]
+TrustCodeOption = Annotated[
+    bool,
+    typer.Option("--trust-code", help="Let the code that the run names run on this machine."),
+]
 
-# Options of `train` that are a setting of the configuration, by its key.
-SETTING_OPTIONS = {
-    "model": "model.name",
-    "epochs": "training.epochs",
-    "batch_size": "data.batch_size",
-    "lr": "optimizer.lr",
-    "momentum": "optimizer.momentum",
-    "optimizer": "optimizer.name",
-    "weight_decay": "optimizer.weight_decay",
-    "seed": "training.seed",
-    "device": "hardware.device",
-    "threads": "hardware.threads",
-    "validation": "data.validation",
-}
+# Fields that need their part's name to be understood: `--checkpoints-keep`.
+_PREFIXED_PARTS = {"checkpoints", "tensorboard"}
+_ARGUMENT = "data.dataset"
+_METAVARS = {"a whole number": "N", "a number": "X", "one of": "NAME", "true or": ""}
 
 
-def setting_option(name: str, metavar: str) -> Any:
+def _option_of(key: str) -> str:
+    part, name = key.split(".", 1)
+    if part in _PREFIXED_PARTS:
+        return f"{part}_{name}"
+    return part if name == "name" else name
+
+
+SETTING_OPTIONS = {_option_of(key): key for key in all_fields() if key != _ARGUMENT}
+"""Options of `train` that are a setting of the configuration, by its key."""
+
+
+def setting_option(name: str) -> Any:
     """An option that is a setting: read as text, checked with every other setting at once."""
-    meaning = all_fields()[SETTING_OPTIONS[name]].meaning
+    key = SETTING_OPTIONS[name]
+    field = all_fields()[key]
+    flag = f"--{name.replace('_', '-')}"
+    starts = (metavar for start, metavar in _METAVARS.items() if field.allowed.startswith(start))
+    metavar = next(starts, "TEXT") or None
+    choices = f": {field.allowed}" if field.allowed.startswith("one of") else ""
+    meaning = field.meaning.split(":")[0] + choices if choices else field.meaning
     return typer.Option(
-        f"--{name.replace('_', '-')}",
+        f"{flag}/--no-{flag[2:]}" if metavar is None else flag,
         help=f"{meaning[0].upper()}{meaning[1:]}.",
         metavar=metavar,
         show_default=False,
-        rich_help_panel="Settings",
     )
+
+
+def with_setting_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command every setting as an option; it gets those given as `flags`, by option.
+
+    A switch arrives as `true` or `false`, like any setting: as text.
+    """
+
+    @functools.wraps(command)
+    def wrapper(**arguments: Any) -> None:
+        flags = {name: arguments.pop(name) for name in SETTING_OPTIONS}
+        given = {
+            name: str(value).lower() if isinstance(value, bool) else value
+            for name, value in flags.items()
+            if value is not None
+        }
+        command(flags=given, **arguments)
+
+    signature = inspect.signature(command, eval_str=True)
+    own = [p for name, p in signature.parameters.items() if name != "flags"]
+    settings = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[_type_of(key), setting_option(name)],
+        )
+        for name, key in SETTING_OPTIONS.items()
+    ]
+    keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    parameters = [*keywords, *settings]
+    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    return wrapper
+
+
+def _type_of(key: str) -> Any:
+    return bool | None if all_fields()[key].allowed == "true or false" else str | None

@@ -17,7 +17,8 @@ from tui_trainer.cli.options import (
     JsonOption,
     RunArgument,
     RunsOption,
-    setting_option,
+    TrustCodeOption,
+    with_setting_options,
 )
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.config import RunConfig
@@ -31,21 +32,13 @@ if TYPE_CHECKING:
     from tui_trainer.store.run_folder import RunFolder
 
 
+@with_setting_options
 def train(
     dataset: Annotated[
         str | None, typer.Argument(help="The dataset (default: digits).", show_default=False)
     ] = None,
-    model: Annotated[str | None, setting_option("model", "NAME")] = None,
-    epochs: Annotated[str | None, setting_option("epochs", "N")] = None,
-    batch_size: Annotated[str | None, setting_option("batch_size", "N")] = None,
-    lr: Annotated[str | None, setting_option("lr", "X")] = None,
-    momentum: Annotated[str | None, setting_option("momentum", "X")] = None,
-    optimizer: Annotated[str | None, setting_option("optimizer", "NAME")] = None,
-    weight_decay: Annotated[str | None, setting_option("weight_decay", "X")] = None,
-    seed: Annotated[str | None, setting_option("seed", "N")] = None,
-    device: Annotated[str | None, setting_option("device", "NAME")] = None,
-    threads: Annotated[str | None, setting_option("threads", "N")] = None,
-    validation: Annotated[str | None, setting_option("validation", "SHARE")] = None,
+    *,
+    flags: dict[str, str],
     preset: Annotated[
         str, typer.Option("--preset", help="Recipe of the dataset and the model.", metavar="NAME")
     ] = DEFAULT_PRESET,
@@ -68,6 +61,7 @@ def train(
     no_capture: Annotated[
         bool, typer.Option("--no-capture", help="Keep no git commit and diff with the run.")
     ] = False,
+    trust_code: TrustCodeOption = False,
     runs: RunsOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -77,8 +71,6 @@ def train(
     The training runs in a process of its own: it goes on when this terminal is closed. Ctrl-C
     stops it with a checkpoint, a second Ctrl-C ends it at once.
     """
-    given = locals()
-    flags = {option: given[option] for option in SETTING_OPTIONS}
     settings, unread = _gather(dataset, flags, config, set_ or [])
     resolved = resolve(settings, preset=preset, unread=unread)
     if name:
@@ -94,7 +86,7 @@ def train(
     folder, job = _create_run(
         choose_runs_dir(runs), choose_data_dir(data_dir), resolved, name, with_code=not no_capture
     )
-    begin(folder, job, manner)
+    begin(folder, msgspec.structs.replace(job, trust_code=trust_code), manner)
 
 
 def _create_run(
@@ -104,6 +96,7 @@ def _create_run(
     import sys
 
     from tui_trainer.cli.training import ensure_prepared
+    from tui_trainer.core.config.places import named_code, settle_paths
     from tui_trainer.core.jobs import TrainJob
     from tui_trainer.store.config_sources import encode_config
     from tui_trainer.store.environment import capture_environment
@@ -111,12 +104,14 @@ def _create_run(
 
     ensure_prepared(data_dir, resolved.config.data.dataset)
     environment = capture_environment(["tuitrain", *sys.argv[1:]], with_code=with_code)
-    folder = Registry(runs_dir).create(environment, encode_config(resolved.config), name)
+    config = settle_paths(resolved.config, Path.cwd())
+    folder = Registry(runs_dir).create(environment, encode_config(config), name)
     job = TrainJob(
         run_path=str(folder.path),
         data_dir=str(data_dir),
-        config=resolved.config,
+        config=config,
         session=uuid.uuid4().hex,
+        named_code=named_code(config, resolved.origins),
         # A folder made a moment ago is nobody else's, whether locks work there or not.
         force=True,
     )
@@ -124,7 +119,7 @@ def _create_run(
 
 
 def _gather(
-    dataset: str | None, flags: dict[str, str | None], config: Path | None, assignments: list[str]
+    dataset: str | None, flags: dict[str, str], config: Path | None, assignments: list[str]
 ) -> tuple[list[Setting], list[ConfigError]]:
     """Settings from every source, weakest first, and what could not be read as one."""
     from tui_trainer.store.config_sources import (
@@ -144,9 +139,8 @@ def _gather(
         except ConfigError as error:
             unread.append(error)
     for option, value in flags.items():
-        if value is not None:
-            origin = f"--{option.replace('_', '-')}"
-            settings.append(Setting(SETTING_OPTIONS[option], value, origin, from_text=True))
+        origin = f"--{option.replace('_', '-')}"
+        settings.append(Setting(SETTING_OPTIONS[option], value, origin, from_text=True))
     if dataset is not None:
         settings.append(Setting("data.dataset", dataset, "the command line", from_text=True))
     return settings, unread
@@ -196,6 +190,7 @@ def resume(
     force: Annotated[
         bool, typer.Option("--force", help="Resume even where locks do not work.")
     ] = False,
+    trust_code: TrustCodeOption = False,
     dashboard: DashboardOption = False,
     detach: DetachOption = False,
     runs: RunsOption = None,
@@ -224,6 +219,7 @@ def resume(
         session=uuid.uuid4().hex,
         resume=True,
         force=force,
+        trust_code=trust_code,
     )
     begin(folder, job, manner)
 

@@ -83,6 +83,7 @@ class SessionStart(Event, frozen=True, kw_only=True):
     validation_count: int
     test_count: int
     choices: tuple[str, ...] = ()
+    code: dict[str, str] = {}
     config_sha256: str = ""
     environment_sha256: str = ""
     data_sha256: str = ""
@@ -356,3 +357,8 @@ def number(value: float) -> Number:
     if value in (float("inf"), float("-inf")):
         return "inf" if value > 0 else "-inf"
     return value
+
+
+def numbers(values: Mapping[str, float]) -> dict[str, Number]:
+    """Floats by name as the log holds them."""
+    return {name: number(value) for name, value in values.items()}

@@ -19,7 +19,11 @@ class PrepareJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag
 
 
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="train"):
-    """Begin a run whose folder exists, or, with `resume`, go on with it."""
+    """Begin a run whose folder exists, or, with `resume`, go on with it.
+
+    `named_code` is the user's own code that was named on the command line, and so may run;
+    `trust_code` lets all run that the configuration names.
+    """
 
     run_path: str
     data_dir: str
@@ -27,6 +31,8 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="
     session: str
     resume: bool = False
     force: bool = False
+    named_code: tuple[str, ...] = ()
+    trust_code: bool = False
 
 
 class EvaluateJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="evaluate"):
@@ -38,6 +44,7 @@ class EvaluateJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", ta
     checkpoint: str
     split: str
     device: str
+    trust_code: bool = False
 
 
 class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="export"):
@@ -48,6 +55,7 @@ class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag=
     config: RunConfig
     checkpoint: str
     output: str
+    trust_code: bool = False
 
 
 Job = PrepareJob | TrainJob | EvaluateJob | ExportJob

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
-DATASET_VERSION = 1
+DATASET_VERSION = 2
+
+Kind = Literal["image", "table", "tokens"]
+
+# How the inputs of each kind are stored; labels are int64.
+INPUT_DTYPES: dict[Kind, str] = {"image": "uint8", "table": "float32", "tokens": "int32"}
+# What a person calls the inputs of each kind.
+KIND_NOUNS: dict[Kind, str] = {"image": "images", "table": "rows of a table", "tokens": "tokens"}
+# The token that fills a text up to the common length; no model may see a difference by it.
+PADDING_TOKEN = 0
 
 
 class ArrayFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,22 +29,31 @@ class ArrayFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SplitSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A split: images as uint8 N×C×H×W, labels as int64 N."""
+    """A split: inputs of the dataset's kind with N first, labels as int64 N."""
 
     count: int
-    images: ArrayFile
+    inputs: ArrayFile
     labels: ArrayFile
 
 
 class DatasetSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A prepared dataset. `mean` and `std` are per channel, of training pixels as stored."""
+    """A prepared dataset: what its samples are and where they lie.
+
+    | kind | `shape` of a sample | stored as | `mean` and `std` of the training samples |
+    |---|---|---|---|
+    | `image` | (C, H, W) | uint8 | per channel, of pixels as stored |
+    | `table` | (F,) | float32 | per feature |
+    | `tokens` | (L,) | int32 below `vocabulary`, 0 as padding | empty |
+    """
 
     name: str
     title: str
-    shape: tuple[int, int, int]
+    kind: Kind
+    shape: tuple[int, ...]
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
     splits: dict[str, SplitSpec]
     origin: str
+    vocabulary: int = 0
     version: int = DATASET_VERSION

@@ -1,39 +1,93 @@
-"""Batches of a dataset that is kept whole on the training device."""
+"""Batches of a dataset: picked, augmented and normalised on the training device."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tui_trainer.core.randomness import mix_seed
+from tui_trainer.core.config.augment import AugmentConfig
 from tui_trainer.core.specs import DatasetSpec
+from tui_trainer.data.augment import Augmenter, changes_images, check_augment
+from tui_trainer.data.mix import Batch, Mixer
 from tui_trainer.data.normalize import Normalize
-from tui_trainer.data.prepared import Images, Labels
+from tui_trainer.data.order import epoch_order
+from tui_trainer.data.placement import Placement, choose_placement
+from tui_trainer.data.prepared import Inputs, Labels
+from tui_trainer.data.resident import ResidentSamples
+from tui_trainer.data.split import Indices
+from tui_trainer.data.stream import StreamedSamples
+
+__all__ = ["EVALUATION_BATCH_SIZE", "Batch", "Batches", "choose_placement"]
 
 EVALUATION_BATCH_SIZE = 1000
 
+# Batches are made several at a time, which spares the start of an operation for each one of them.
+# On a processor a chunk has to fit into its caches.
+_CHUNK_BYTES = {"cpu": 1 << 20}
+_CHUNK_BYTES_ELSEWHERE = 1 << 24
 
-class DeviceBatches:
-    """Images (uint8) and labels on the device, served as normalised batches."""
+
+class Batches:
+    """The samples of a split, or some of them, served as batches on the device.
+
+    The same numbers come out for either placement, any count of workers and any batch to begin
+    with. Use it as a context manager or call `close`, which ends the workers.
+    """
 
     def __init__(
         self,
         spec: DatasetSpec,
-        images: Images,
+        inputs: Inputs,
         labels: Labels,
+        indices: Indices | None = None,
         *,
         batch_size: int,
         device: torch.device,
+        placement: Placement = "device",
+        workers: int = 0,
+        augment: AugmentConfig | None = None,
+        seed: int = 0,
+        only_first: bool = False,
+        channels_last: bool = False,
     ) -> None:
+        """Take the samples `indices` (all by default) of a split's `inputs` and `labels`.
+
+        Placement `device` copies them to the device; `stream` reads them when they are needed,
+        in this process or by `workers`. Training batches are augmented and mixed as `augment`
+        says, drawn from `seed`. With `only_first` every training batch is the first one of epoch
+        0, not augmented: to see whether a model can learn one batch by heart. `channels_last` is
+        the layout in memory of images with several channels.
+
+        Raises:
+            ConfigError: the samples cannot be augmented so.
+        """
+        augment = augment or AugmentConfig()
+        check_augment(augment, spec)
         self.batch_size = batch_size
         self.device = device
-        # Arrays mapped read-only from files are copied; those picked out of them are not again.
-        self._images_NCHW = torch.from_numpy(np.require(images, requirements="W")).to(device)
-        self._labels_N = torch.from_numpy(np.require(labels, requirements="W")).to(device)
+        self._indices = indices
+        self._seed = seed
+        self._only_first = only_first
+        self._channels_last = channels_last and spec.kind == "image" and spec.shape[0] > 1
+        self._augment = augment
+        self._augmenter = Augmenter(augment, spec.shape, seed) if changes_images(augment) else None
         self._normalize = Normalize(spec.mean, spec.std).to(device)
+        chosen_labels = labels if indices is None else labels[indices]
+        self._labels_N = torch.from_numpy(np.array(chosen_labels, np.int64)).to(device)
+        self._numbers_N = None if indices is None else torch.from_numpy(indices).to(device)
+        self._samples: ResidentSamples | StreamedSamples
+        if placement == "device":
+            self._samples = ResidentSamples(inputs, indices, device)
+        else:
+            self._samples = StreamedSamples(inputs, indices, device, workers)
+        chunk_bytes = _CHUNK_BYTES.get(device.type, _CHUNK_BYTES_ELSEWHERE)
+        batch_bytes = batch_size * int(np.prod(spec.shape)) * 4
+        self._batches_per_chunk = max(1, chunk_bytes // batch_bytes)
 
     def __len__(self) -> int:
         return len(self._labels_N)
@@ -43,19 +97,77 @@ class DeviceBatches:
         """Batches in an epoch, the last one perhaps smaller."""
         return -(-len(self) // self.batch_size)
 
-    def shuffled(self, seed: int, epoch: int, *, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch from batch `first` on: images B×C×H×W float32, labels B.
+    def shuffled(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """The training batches of an epoch from the 0-based batch `first` on.
 
-        The order depends on (seed, epoch) alone.
+        The order depends on (seed, epoch) alone, augmentation and mixing on (the seed that these
+        batches were made with, epoch) and the sample's or batch's number.
+
+        Raises:
+            WorkerError: streamed data could not be loaded.
         """
-        generator = torch.Generator().manual_seed(mix_seed(seed, epoch))
-        order_N = torch.randperm(len(self), generator=generator).to(self.device)
-        for start in range(first * self.batch_size, len(self), self.batch_size):
-            chosen_B = order_N[start : start + self.batch_size]
-            yield self._normalize(self._images_NCHW[chosen_B]), self._labels_N[chosen_B]
+        if self._only_first:
+            order_B = epoch_order(len(self), seed, 0)[: self.batch_size]
+            (only,) = self._serve(order_B, 0, None)
+            for _ in range(first, self.num_batches):
+                yield only
+            return
+        order_N = epoch_order(len(self), seed, epoch)
+        if not (self._augment.mixup or self._augment.cutmix):
+            yield from self._serve(order_N, first, epoch)
+            return
+        mixer = Mixer(self._augment, self._seed, epoch, self.num_batches)
+        for number, batch in enumerate(self._serve(order_N, first, epoch), first):
+            yield mixer(number, batch.x, batch.labels_B)
 
-    def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every sample once, as stored: images B×C×H×W float32, labels B."""
-        for start in range(0, len(self), self.batch_size):
-            part = slice(start, start + self.batch_size)
-            yield self._normalize(self._images_NCHW[part]), self._labels_N[part]
+    def in_order(self) -> Iterator[Batch]:
+        """Every sample once, in the order of the split, neither augmented nor mixed.
+
+        Raises:
+            WorkerError: streamed data could not be loaded.
+        """
+        return self._serve(torch.arange(len(self)), 0, None)
+
+    def close(self) -> None:
+        """End the workers, if there are any; another pass starts them again."""
+        self._samples.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _serve(self, order_N: Tensor, first: int, epoch: int | None) -> Iterator[Batch]:
+        """Batches in the given order from `first` on; augmented if an epoch is given."""
+        if first >= self.num_batches:
+            return
+        # A chunk begins at the same batch wherever a pass begins: a batch then lies as it always
+        # does in memory, whose alignment can decide which kernel runs, and so the last bit.
+        skipped = first % self._batches_per_chunk
+        order_N = order_N[(first - skipped) * self.batch_size :]
+        device_order_N = order_N.to(self.device)
+        size = self._batches_per_chunk * self.batch_size
+        chunks = self._samples.chunks(order_N, device_order_N, size)
+        for stored, chosen in zip(chunks, torch.split(device_order_N, size), strict=True):
+            x = torch.split(self._finish(stored, chosen, epoch), self.batch_size)
+            labels = torch.split(self._labels_N.index_select(0, chosen), self.batch_size)
+            for x_B, labels_B in zip(x[skipped:], labels[skipped:], strict=True):
+                yield Batch(x_B, labels_B)
+            skipped = 0
+
+    def _finish(self, stored: Tensor, chosen_B: Tensor, epoch: int | None) -> Tensor:
+        """What the model is fed, of stored samples of which `chosen_B` tells the places."""
+        if epoch is not None and self._augmenter is not None:
+            numbers_N = self._numbers_N
+            numbers_B = chosen_B if numbers_N is None else numbers_N.index_select(0, chosen_B)
+            stored = self._augmenter(stored, numbers_B, epoch)
+        x = self._normalize.fresh(stored)
+        if self._channels_last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return x

@@ -1,8 +1,8 @@
 """Prepared datasets: arrays in `.npy` files and a manifest, published whole.
 
-    DATA_DIR/mnist/dataset.json, train-images.npy, train-labels.npy, test-images.npy …
+    DATA_DIR/mnist/dataset.json, train-inputs.npy, train-labels.npy, test-inputs.npy …
 
-Images are uint8 N×C×H×W, labels int64 N.
+Inputs are uint8 N×C×H×W (images), float32 N×F (tables) or int32 N×L (tokens); labels int64 N.
 """
 
 from __future__ import annotations
@@ -17,46 +17,51 @@ import numpy.typing as npt
 
 from tui_trainer import paths
 from tui_trainer.core.catalog import DatasetEntry
-from tui_trainer.core.specs import ArrayFile, DatasetSpec, SplitSpec
+from tui_trainer.core.specs import INPUT_DTYPES, KIND_NOUNS, ArrayFile, DatasetSpec, SplitSpec
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import fsync_file, new_folder, write_durable
 from tui_trainer.store.datasets import check_array_file, read_spec
 from tui_trainer.store.hashing import hash_file
 
+Inputs = npt.NDArray[Any]
 Images = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
-Arrays = dict[str, tuple[Images, Labels]]
+Arrays = dict[str, tuple[Inputs, Labels]]
+Moments = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def save_prepared(data_dir: Path, entry: DatasetEntry, arrays: Arrays, origin: str) -> DatasetSpec:
-    """Check, measure and publish a dataset; `arrays` maps a split to its images and labels.
+    """Check, measure and publish a dataset; `arrays` maps a split to its inputs and labels.
 
     Raises:
-        DatasetError: a label is out of range, or images and labels do not pair up.
+        DatasetError: an input or label is out of range, or inputs and labels do not pair up.
     """
-    for split, (images, labels) in arrays.items():
-        _check(entry, split, images, labels)
-    mean, std = measure_pixels(arrays["train"][0])
+    for split, (inputs, labels) in arrays.items():
+        _check_inputs(entry, split, inputs, len(labels))
+        _check_labels(entry, split, labels)
+    mean, std = _measure(entry, arrays["train"][0])
     folder = data_dir / entry.name
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with new_folder(folder) as temporary:
             splits = {}
-            for split, (images, labels) in arrays.items():
+            for split, (inputs, labels) in arrays.items():
                 splits[split] = SplitSpec(
                     count=len(labels),
-                    images=_write_array(temporary, f"{split}-images.npy", images),
+                    inputs=_write_array(temporary, f"{split}-inputs.npy", inputs),
                     labels=_write_array(temporary, f"{split}-labels.npy", labels),
                 )
             spec = DatasetSpec(
                 name=entry.name,
                 title=entry.title,
+                kind=entry.kind,
                 shape=entry.shape,
                 classes=entry.classes,
                 mean=mean,
                 std=std,
                 splits=splits,
                 origin=origin,
+                vocabulary=entry.vocabulary,
             )
             write_durable(temporary / paths.DATASET_MANIFEST, msgspec.json.encode(spec))
     except OSError as error:
@@ -67,7 +72,7 @@ def save_prepared(data_dir: Path, entry: DatasetEntry, arrays: Arrays, origin: s
     return spec
 
 
-def load_split(data_dir: Path, name: str, split: str) -> tuple[Images, Labels]:
+def load_split(data_dir: Path, name: str, split: str) -> tuple[Inputs, Labels]:
     """The verified arrays of a split, mapped from the disk.
 
     Raises:
@@ -79,18 +84,24 @@ def load_split(data_dir: Path, name: str, split: str) -> tuple[Images, Labels]:
             f"{name} has no split {split!r}.", f"Choose one of: {', '.join(spec.splits)}."
         )
     folder = data_dir / name
-    images = _read_array(folder, spec.splits[split].images)
+    inputs = _read_array(folder, spec.splits[split].inputs)
     labels = _read_array(folder, spec.splits[split].labels)
-    return images, labels
+    return inputs, labels
 
 
 def hash_data(spec: DatasetSpec) -> str:
     """SHA-256 over what training sees of a dataset: its files' hashes, its mean and deviation."""
-    arrays = [(s.images.sha256, s.labels.sha256) for _, s in sorted(spec.splits.items())]
+    arrays = [(s.inputs.sha256, s.labels.sha256) for _, s in sorted(spec.splits.items())]
     return hashlib.sha256(msgspec.json.encode([arrays, spec.mean, spec.std])).hexdigest()
 
 
-def measure_pixels(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _measure(entry: DatasetEntry, inputs: Inputs) -> Moments:
+    if entry.kind == "image":
+        return measure_pixels(inputs)
+    return measure_features(inputs) if entry.kind == "table" else ((), ())
+
+
+def measure_pixels(images: Images) -> Moments:
     """Mean and standard deviation of each channel of N×C×H×W images, in stored units."""
     # By histogram: exact sums in integers, whatever the number of images.
     means, deviations = [], []
@@ -105,15 +116,40 @@ def measure_pixels(images: Images) -> tuple[tuple[float, ...], tuple[float, ...]
     return tuple(means), tuple(deviations)
 
 
-def _check(entry: DatasetEntry, split: str, images: Images, labels: Labels) -> None:
-    if images.shape != (len(labels), *entry.shape) or images.dtype != np.uint8:
+def measure_features(table_NF: npt.NDArray[np.float32]) -> Moments:
+    """Mean and standard deviation of each column; the deviation of a constant one counts as 1."""
+    wide_NF = table_NF.astype(np.float64)
+    mean_F, std_F = wide_NF.mean(axis=0), wide_NF.std(axis=0)
+    # What rounding leaves of a constant column would blow up the least change in it.
+    std_F[std_F <= 1e-7 * np.abs(mean_F)] = 1.0
+    return tuple(mean_F.tolist()), tuple(std_F.tolist())
+
+
+def _check_inputs(entry: DatasetEntry, split: str, inputs: Inputs, label_count: int) -> None:
+    if inputs.shape != (label_count, *entry.shape) or inputs.dtype != INPUT_DTYPES[entry.kind]:
         raise DatasetError(
-            f"The {split} split of {entry.name} pairs images of shape {images.shape} "
-            f"with {len(labels)} labels.",
+            f"The {split} split of {entry.name} pairs {KIND_NOUNS[entry.kind]} of shape "
+            f"{inputs.shape} and type {inputs.dtype} with {label_count} labels.",
             "Check that the files belong together.",
         )
-    if not len(labels):
+    if not label_count:
         raise DatasetError(f"The {split} split of {entry.name} is empty.", "Check the files.")
+    if entry.kind == "table" and not np.isfinite(inputs).all():
+        raise DatasetError(
+            f"The {split} split of {entry.name} holds numbers that are not finite.",
+            "Fill in or leave out the rows with missing values.",
+        )
+    if entry.kind == "tokens":
+        low, high = int(inputs.min()), int(inputs.max())
+        if low < 0 or high >= entry.vocabulary:
+            raise DatasetError(
+                f"The {split} tokens of {entry.name} run from {low} to {high}, "
+                f"but must lie between 0 and {entry.vocabulary - 1}.",
+                "Check that the vocabulary is the one the texts were split with.",
+            )
+
+
+def _check_labels(entry: DatasetEntry, split: str, labels: Labels) -> None:
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= len(entry.classes):
         raise DatasetError(

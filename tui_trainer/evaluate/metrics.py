@@ -2,59 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
+
+from tui_trainer.data.batches import Batch
+from tui_trainer.evaluate.loss import UserFunction
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What a model is judged by.
+
+    Samples whose label is `ignore_index` do not count. `loss` is a user's own loss in place of
+    cross-entropy; `metrics` are further functions of all logits N×K and labels N, by name.
+    """
+
+    ignore_index: int = -100
+    loss: UserFunction | None = None
+    metrics: Mapping[str, UserFunction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a model said of each sample, on the host, in the order of the data."""
+    """What a model said of each sample that counts, on the host, in the order of the data.
+
+    `loss_N` is each sample's cross-entropy, `loss` the mean of the loss judged by.
+    """
 
     labels_N: npt.NDArray[np.int64]
     predicted_N: npt.NDArray[np.int64]
     loss_N: npt.NDArray[np.float32]
     confidence_N: npt.NDArray[np.float32]
-
-    @property
-    def loss(self) -> float:
-        """Mean cross-entropy."""
-        return float(self.loss_N.mean(dtype=np.float64))
+    loss: float
+    further: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def accuracy(self) -> float:
         """Share of samples classified rightly."""
-        return float((self.labels_N == self.predicted_N).mean())
+        return float((self.labels_N == self.predicted_N).mean()) if len(self.labels_N) else 0.0
 
     @property
     def metrics(self) -> dict[str, float]:
         """The figures that events carry."""
-        return {"loss": self.loss, "accuracy": self.accuracy}
+        return {"loss": self.loss, "accuracy": self.accuracy, **self.further}
 
 
-def judge(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Judgement:
-    """Run `model` over batches (B×C×H×W, B) in evaluation mode; its mode is put back after."""
+def judge(model: nn.Module, batches: Iterable[Batch], criteria: Criteria) -> Judgement:
+    """Run `model` over batches in evaluation mode; its mode is put back after."""
     was_training = model.training
     model.eval()
-    labels, predicted, losses, confidences = [], [], [], []
+    all_logits, all_labels, own_losses = [], [], []
     with torch.inference_mode():
-        for x_BCHW, labels_B in batches:
-            logits_BK = model(x_BCHW).float()
-            losses.append(F.cross_entropy(logits_BK, labels_B, reduction="none"))
-            confidence_B, predicted_B = logits_BK.softmax(1).max(1)
-            labels.append(labels_B)
-            predicted.append(predicted_B)
-            confidences.append(confidence_B)
+        for batch in batches:
+            logits_BK = model(batch.x).float()
+            all_logits.append(logits_BK)
+            all_labels.append(batch.labels_B)
+            if criteria.loss is not None:
+                own_losses.append(criteria.loss(logits_BK, batch.labels_B) * len(batch.labels_B))
+        logits_NK, labels_N = torch.cat(all_logits), torch.cat(all_labels)
+        loss_N = F.cross_entropy(
+            logits_NK, labels_N, ignore_index=criteria.ignore_index, reduction="none"
+        )
+        confidence_N, predicted_N = logits_NK.softmax(1).max(1)
+        # The first sync point: everything above only queued work on the device.
+        further = {name: float(f(logits_NK, labels_N)) for name, f in criteria.metrics.items()}
+        own_loss = float(sum(own_losses) / len(labels_N)) if own_losses else None
     model.train(was_training)
-    # The first sync point: everything above only queued work on the device.
+    kept_N = (labels_N != criteria.ignore_index).cpu().numpy()
+    losses_N = loss_N.cpu().numpy()[kept_N]
     return Judgement(
-        labels_N=torch.cat(labels).cpu().numpy(),
-        predicted_N=torch.cat(predicted).cpu().numpy(),
-        loss_N=torch.cat(losses).cpu().numpy(),
-        confidence_N=torch.cat(confidences).cpu().numpy(),
+        labels_N=labels_N.cpu().numpy()[kept_N],
+        predicted_N=predicted_N.cpu().numpy()[kept_N],
+        loss_N=losses_N,
+        confidence_N=confidence_N.cpu().numpy()[kept_N],
+        loss=own_loss if own_loss is not None else float(losses_N.mean(dtype=np.float64)),
+        further=further,
     )

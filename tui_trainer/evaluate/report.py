@@ -15,7 +15,7 @@ _NUM_MISTAKES = 20
 
 
 def make_report(judgement: Judgement, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Loss, accuracy, per-class precision and recall, the confusion matrix, the worst mistakes.
+    """The metrics, per-class precision and recall, the confusion matrix, the worst mistakes.
 
     `confusion[i][j]` counts samples of class i taken for class j. A share of nothing is None.
     """
@@ -25,8 +25,7 @@ def make_report(judgement: Judgement, classes: tuple[str, ...]) -> dict[str, Any
     right_K = np.diagonal(confusion_KK)
     return {
         "count": len(judgement.labels_N),
-        "loss": judgement.loss,
-        "accuracy": judgement.accuracy,
+        **judgement.metrics,
         "classes": [
             {
                 "class": name,

@@ -15,35 +15,50 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from tui_trainer.core.specs import DatasetSpec
+from tui_trainer.core.specs import DatasetSpec, Kind
 from tui_trainer.data.normalize import Normalize
-from tui_trainer.data.prepared import Images
+from tui_trainer.data.prepared import Inputs
 from tui_trainer.errors import ExportError
 from tui_trainer.export.parity import Parity, check_parity
 from tui_trainer.store.atomic import fsync_file, fsync_folder, replace_file
 
 OPSET = 20
-INPUT, OUTPUT = "image", "logits"
+OUTPUT = "logits"
+
+
+class Interface(msgspec.Struct, frozen=True):
+    """What an exported file takes: its input's name and type, and what has been done to it."""
+
+    name: str
+    dtype: str
+    preprocessing: str
+
+
+INTERFACES: dict[Kind, Interface] = {
+    "image": Interface("image", "uint8", "none needed: uint8 in"),
+    "table": Interface("features", "float32", "none needed: features as measured in"),
+    "tokens": Interface("tokens", "int64", "tokens of the dataset's vocabulary in, 0 as padding"),
+}
 
 
 class ShippedModel(nn.Module):
-    """Stored pixels in (uint8 B×C×H×W), logits out (float32 B×K)."""
+    """Inputs as stored, or tokens as int64; logits out (float32 B×K)."""
 
     def __init__(self, normalize: Normalize, model: nn.Module) -> None:
         super().__init__()
         self.normalize = normalize
         self.model = model
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, stored: Tensor) -> Tensor:
         """Logits of a batch."""
-        logits_BK: Tensor = self.model(self.normalize(image))
+        logits_BK: Tensor = self.model(self.normalize(stored))
         return logits_BK
 
 
 def export_onnx(
     model: nn.Module,
     spec: DatasetSpec,
-    images: Images,
+    inputs: Inputs,
     output: Path,
     *,
     facts: dict[str, str],
@@ -51,8 +66,8 @@ def export_onnx(
 ) -> dict[str, Any]:
     """Write `model`, on the CPU, as an ONNX file at `output`, beside it a `.json` of its facts.
 
-    `images` are real samples, uint8 N×C×H×W, on which onnxruntime must agree with the model.
-    Nothing is left at `output` that did not pass; an older file there stays until one does.
+    `inputs` are real samples as stored, on which onnxruntime must agree with the model. Nothing
+    is left at `output` that did not pass; an older file there stays until one does.
 
     Raises:
         ExportError: the model cannot be exported, or the file does not agree with it.
@@ -60,13 +75,14 @@ def export_onnx(
     # The standard memory order: the exporter records strides it meets.
     plain = model.to(memory_format=torch.contiguous_format)
     shipped = ShippedModel(Normalize(spec.mean, spec.std), plain).eval()
+    inputs = inputs.astype(INTERFACES[spec.kind].dtype, copy=False)
     temporary = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         say("exporting")
-        opset = _write(shipped, images, spec, facts, temporary)
+        opset = _write(shipped, inputs, spec, facts, temporary)
         say("comparing with onnxruntime")
-        parity = check_parity(temporary, shipped, images)
+        parity = check_parity(temporary, shipped, inputs)
         sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
         value = _describe(facts, spec, output, sha256, opset, temporary.stat().st_size, parity)
         fsync_file(temporary)
@@ -87,10 +103,11 @@ def export_onnx(
 
 
 def _write(
-    shipped: ShippedModel, images: Images, spec: DatasetSpec, facts: dict[str, str], file: Path
+    shipped: ShippedModel, inputs: Inputs, spec: DatasetSpec, facts: dict[str, str], file: Path
 ) -> int:
     """Export to `file`, check its form, and give back the opset it uses."""
-    example = (torch.from_numpy(images[:2].copy()),)
+    interface = INTERFACES[spec.kind]
+    example = (torch.from_numpy(inputs[:2].copy()),)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -100,9 +117,9 @@ def _write(
                 example,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=[INPUT],
+                input_names=[interface.name],
                 output_names=[OUTPUT],
-                dynamic_shapes={"image": {0: torch.export.Dim("batch")}},
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
                 verbose=False,
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
@@ -112,19 +129,19 @@ def _write(
         ) from error
     assert program is not None
     proto = program.model_proto
-    notes = facts | {"classes": "\n".join(spec.classes), "preprocessing": "none needed: uint8 in"}
-    onnx.helper.set_model_props(proto, notes)
+    notes = {"classes": "\n".join(spec.classes), "preprocessing": interface.preprocessing}
+    onnx.helper.set_model_props(proto, facts | notes)
     onnx.checker.check_model(proto, full_check=True)
-    _check_interface(proto)
+    _check_interface(proto, interface.name)
     file.write_bytes(proto.SerializeToString())
     return next(int(entry.version) for entry in proto.opset_import if entry.domain == "")
 
 
-def _check_interface(proto: onnx.ModelProto) -> None:
+def _check_interface(proto: onnx.ModelProto, input_name: str) -> None:
     inputs, outputs = proto.graph.input, proto.graph.output
     names = [value.name for value in (*inputs, *outputs)]
     batches = [value.type.tensor_type.shape.dim[0] for value in (*inputs, *outputs)]
-    if names != [INPUT, OUTPUT] or not all(batch.dim_param for batch in batches):
+    if names != [input_name, OUTPUT] or not all(batch.dim_param for batch in batches):
         raise ExportError(
             f"The exported model has the interface {names} with a fixed batch size.",
             "Avoid code in the model's forward that depends on the batch size.",
@@ -140,6 +157,7 @@ def _describe(
     size_bytes: int,
     parity: Parity,
 ) -> dict[str, Any]:
+    interface = INTERFACES[spec.kind]
     return {
         **facts,
         "path": str(output),
@@ -147,7 +165,11 @@ def _describe(
         "opset": opset,
         "bytes": size_bytes,
         "parity": msgspec.to_builtins(parity),
-        "input": {"name": INPUT, "dtype": "uint8", "shape": ["batch", *spec.shape]},
+        "input": {
+            "name": interface.name,
+            "dtype": interface.dtype,
+            "shape": ["batch", *spec.shape],
+        },
         "output": {"name": OUTPUT, "dtype": "float32", "shape": ["batch", len(spec.classes)]},
         "classes": list(spec.classes),
     }

@@ -11,7 +11,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from tui_trainer.data.prepared import Images
+from tui_trainer.data.prepared import Inputs
 from tui_trainer.errors import ExportError
 
 _NUM_SAMPLES = 512
@@ -29,23 +29,26 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     top1_agreement: float
 
 
-def check_parity(file: Path, model: nn.Module, images: Images) -> Parity:
-    """Compare onnxruntime with `model` on `images` (uint8 N×C×H×W) in batches of many sizes.
+def check_parity(file: Path, model: nn.Module, inputs: Inputs) -> Parity:
+    """Compare onnxruntime with `model` on `inputs`, N first, in batches of many sizes.
+
+    Both take the inputs as they are given here; the file has one input.
 
     Raises:
         ExportError: they differ by more than rounding explains; the worst sample is named.
     """
-    samples = np.array(images[:_NUM_SAMPLES])
+    samples = np.array(inputs[:_NUM_SAMPLES])
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
     expected, exported = [], []
     for part in _uneven_batches(samples):
         with torch.inference_mode():
             expected.append(model(torch.from_numpy(part)).numpy())
-        exported.append(np.asarray(session.run(None, {"image": part})[0]))
+        exported.append(np.asarray(session.run(None, {name: part})[0]))
     return _compare(np.concatenate(expected), np.concatenate(exported))
 
 
-def _uneven_batches(samples: Images) -> list[Images]:
+def _uneven_batches(samples: Inputs) -> list[Inputs]:
     edges = np.minimum(np.cumsum(_BATCH_SIZES), len(samples))
     return [part for part in np.split(samples, edges) if len(part)]
 

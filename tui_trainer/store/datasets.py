@@ -14,6 +14,12 @@ from tui_trainer.store.atomic import remove_folder
 from tui_trainer.store.hashing import hash_file
 
 
+class _Versioned(msgspec.Struct):
+    """What manifests of every version have."""
+
+    version: int
+
+
 def is_prepared(data_dir: Path, name: str) -> bool:
     """Whether the dataset is in the data folder."""
     return (data_dir / name / paths.DATASET_MANIFEST).exists()
@@ -23,11 +29,18 @@ def read_spec(data_dir: Path, name: str) -> DatasetSpec:
     """The manifest of a prepared dataset.
 
     Raises:
-        DatasetError: the dataset is not prepared, or its manifest is damaged.
+        DatasetError: the dataset is not prepared, or its manifest is damaged or of another version.
     """
     file = data_dir / name / paths.DATASET_MANIFEST
     try:
-        spec = msgspec.json.decode(file.read_bytes(), type=DatasetSpec)
+        manifest = file.read_bytes()
+        version = msgspec.json.decode(manifest, type=_Versioned).version
+        if version != DATASET_VERSION:
+            raise DatasetError(
+                f"{file} was written by another version of tuitrain.",
+                f"Prepare it again with: tuitrain data get {name}.",
+            )
+        spec = msgspec.json.decode(manifest, type=DatasetSpec)
     except FileNotFoundError as error:
         raise DatasetError(
             f"The dataset {name} is not in {data_dir}.",
@@ -37,13 +50,8 @@ def read_spec(data_dir: Path, name: str) -> DatasetSpec:
         raise DatasetError(
             f"{file} is damaged: {error}.", f"Prepare it again with: tuitrain data get {name}."
         ) from error
-    if spec.version != DATASET_VERSION:
-        raise DatasetError(
-            f"{file} was written by another version of tuitrain.",
-            f"Prepare it again with: tuitrain data get {name}.",
-        )
     entry = DATASETS.get(name)
-    if entry is None or (spec.name, spec.shape, spec.classes) != (name, entry.shape, entry.classes):
+    if entry is None or not entry.describes(spec):
         raise DatasetError(
             f"{file} does not describe {name}.", f"Prepare it again with: tuitrain data get {name}."
         )
@@ -52,7 +60,7 @@ def read_spec(data_dir: Path, name: str) -> DatasetSpec:
 
 def dataset_bytes(spec: DatasetSpec) -> int:
     """The size of a prepared dataset on disk."""
-    arrays = [array for split in spec.splits.values() for array in (split.images, split.labels)]
+    arrays = [array for split in spec.splits.values() for array in (split.inputs, split.labels)]
     return sum(array.size_bytes for array in arrays)
 
 
@@ -82,7 +90,7 @@ def verify_dataset(data_dir: Path, name: str) -> int:
         DatasetError: one is missing or not as it was written.
     """
     spec = read_spec(data_dir, name)
-    arrays = [array for split in spec.splits.values() for array in (split.images, split.labels)]
+    arrays = [array for split in spec.splits.values() for array in (split.inputs, split.labels)]
     for array in arrays:
         check_array_file(data_dir / name, array)
     return len(arrays)

@@ -20,31 +20,34 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Block:
-    """Figures of consecutive steps on the host; `first` is the 1-based number of the first."""
+    """Figures of consecutive steps on the host; `first` is the 1-based number of the first.
+
+    `num_samples` counts every sample trained on, `counted` those per step whose label counts.
+    """
 
     first: int
     lr: list[float]
-    counts: list[int]
+    num_samples: int
     loss: Floats
     grad_norm: Floats
     correct: Floats
+    counted: Floats
     duration_s: float
 
     @property
     def accuracy(self) -> Floats:
         """Share of each step's samples classified rightly."""
-        return (self.correct / np.asarray(self.counts, np.float32)).astype(np.float32)
+        return (self.correct / np.maximum(self.counted, 1.0)).astype(np.float32)
 
     @property
     def loss_sum(self) -> float:
         """Loss summed over the samples of the block."""
-        return float(np.dot(self.loss.astype(np.float64), self.counts))
+        return float(np.dot(self.loss.astype(np.float64), self.counted))
 
-    @property
-    def first_non_finite(self) -> int | None:
-        """The first step whose loss or gradient norm is not finite."""
-        bad = np.flatnonzero(~np.isfinite(self.loss + self.grad_norm))
-        return self.first + int(bad[0]) if len(bad) else None
+    def find_non_finite(self, *, with_gradient: bool) -> int | None:
+        """The first step whose loss, or gradient norm where asked, is not finite."""
+        is_good = np.isfinite(self.loss + self.grad_norm if with_gradient else self.loss)
+        return None if is_good.all() else self.first + int(np.argmin(is_good))
 
 
 @dataclass
@@ -53,8 +56,8 @@ class _Departed:
 
     first: int
     lr: list[float]
-    counts: list[int]
-    figures_3N: torch.Tensor
+    num_samples: int
+    figures_4N: torch.Tensor
     arrived: torch.cuda.Event | None
     duration_s: float
 
@@ -70,7 +73,7 @@ class FigureGatherer:
         self._device = device
         self._figures: list[StepFigures] = []
         self._lr: list[float] = []
-        self._counts: list[int] = []
+        self._num_samples = 0
         self._first = 0
         self._departed: _Departed | None = None
         self.restart_clock()
@@ -85,7 +88,7 @@ class FigureGatherer:
             self._first = step
         self._figures.append(figures)
         self._lr.append(lr)
-        self._counts.append(count)
+        self._num_samples += count
 
     @property
     def is_due(self) -> bool:
@@ -113,39 +116,58 @@ class FigureGatherer:
         if not self._figures:
             return None
         columns = zip(*self._figures, strict=True)
-        figures_3N = torch.stack([torch.stack(column).float() for column in columns])
+        figures_4N = torch.stack([torch.stack(column).float() for column in columns])
         arrived = None
         if self._device.type == "cuda":
-            pinned_3N = torch.empty(figures_3N.shape, pin_memory=True)
-            pinned_3N.copy_(figures_3N, non_blocking=True)
-            figures_3N = pinned_3N
+            pinned_4N = torch.empty(figures_4N.shape, pin_memory=True)
+            pinned_4N.copy_(figures_4N, non_blocking=True)
+            figures_4N = pinned_4N
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record()
         now = time.perf_counter()
         departed = _Departed(
-            self._first, self._lr, self._counts, figures_3N, arrived, now - self._since
+            self._first, self._lr, self._num_samples, figures_4N, arrived, now - self._since
         )
-        self._figures, self._lr, self._counts, self._since = [], [], [], now
+        self._figures, self._lr, self._num_samples, self._since = [], [], 0, now
         return departed
 
     def _receive(self, departed: _Departed) -> Block:
         if departed.arrived is not None:
             departed.arrived.synchronize()
-        loss, grad_norm, correct = departed.figures_3N.cpu().numpy()
+        loss, grad_norm, correct, counted = departed.figures_4N.cpu().numpy()
         return Block(
             departed.first,
             departed.lr,
-            departed.counts,
+            departed.num_samples,
             loss,
             grad_norm,
             correct,
+            counted,
             departed.duration_s,
         )
 
 
+# Digits in which to look for the shortest decimal; nine tell any two float32 apart.
+_FEWEST_DIGITS, _MOST_DIGITS = 6, 9
+# Powers of ten up to here are exact in float64, so that a quotient by them is rounded once.
+_MAX_EXACT_POWER = 22
+
+
 def shortest_floats(values: Floats) -> tuple[Number, ...]:
     """Each value as the shortest decimal that is the same float32; non-finite ones as words."""
-    texts = values.astype("U32")
-    if np.isfinite(values).all():
-        return tuple(texts.astype(np.float64).tolist())
-    return tuple(number(float(text)) for text in texts)
+    if len(values) == 0:
+        return ()
+    if not np.isfinite(values).all():
+        return tuple(number(float(text)) for text in values.astype("U32"))
+    exact = values.astype(np.float64)
+    size = np.abs(exact)
+    size[size == 0.0] = 1.0
+    exponents = np.floor(np.log10(size))
+    if exponents.min() < _MOST_DIGITS - _MAX_EXACT_POWER or exponents.max() >= _FEWEST_DIGITS:
+        return tuple(values.astype("U32").astype(np.float64).tolist())
+    found = exact
+    for digits in range(_MOST_DIGITS, _FEWEST_DIGITS - 1, -1):
+        powers = 10.0 ** (digits - 1 - exponents)
+        candidate = np.rint(exact * powers) / powers
+        found = np.where(candidate.astype(np.float32) == values, candidate, found)
+    return tuple(found.tolist())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 from tui_trainer.core.config.hardware import HardwareConfig
@@ -65,10 +67,15 @@ def set_threads(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def make_repeatable() -> None:
+def make_repeatable(*, strictly: bool) -> None:
     """Have cuDNN choose kernels that give the same numbers every time.
 
     Without it two runs of one seed drift apart, and a resumed run from an uninterrupted one.
+    `strictly` makes PyTorch refuse every operation that has no such kernel.
     """
+    if strictly:
+        # What cuBLAS asks for, read when CUDA is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False

@@ -10,17 +10,19 @@ from tui_trainer.checkpoints.read import Checkpoint
 from tui_trainer.checkpoints.state import Fingerprint, unpack_optimizer
 from tui_trainer.core.events import ControlApplied, Event
 from tui_trainer.errors import CheckpointError
+from tui_trainer.train.averaging import WeightAverage
 from tui_trainer.train.control import REPLAYED
 from tui_trainer.train.setup import Task
 
 
 def restore(task: Task, checkpoint: Checkpoint) -> list[str]:
-    """Put a checkpoint's weights and optimizer state into `task`.
+    """Put a checkpoint's weights, averaged weights and optimizer state into `task`.
 
     What keeps the resumed run from being the same to the bit comes back in words.
 
     Raises:
-        CheckpointError: the checkpoint does not fit the model or the optimizer.
+        CheckpointError: the checkpoint does not fit the model, its average, the optimizer or the
+            data.
     """
     try:
         task.model.load_state_dict(checkpoint.model)
@@ -29,6 +31,7 @@ def restore(task: Task, checkpoint: Checkpoint) -> list[str]:
             f"The checkpoint {checkpoint.folder} does not fit the model {task.config.model.name}.",
             "Resume with the configuration the run was started with.",
         ) from error
+    restore_average(task.average, checkpoint)
     unpack_optimizer(task.optimizer, checkpoint.optimizer_tensors, checkpoint.optimizer)
     if checkpoint.state.steps_per_epoch != task.steps_per_epoch:
         raise CheckpointError(
@@ -39,15 +42,48 @@ def restore(task: Task, checkpoint: Checkpoint) -> list[str]:
     return compare_fingerprints(checkpoint.state.fingerprint, task.fingerprint)
 
 
+def restore_average(average: WeightAverage | None, checkpoint: Checkpoint) -> None:
+    """Put a checkpoint's averaged weights into `average`.
+
+    Raises:
+        CheckpointError: one of the two has an average that the other lacks, or they do not fit.
+    """
+    state, hint = checkpoint.state, "Resume with the --average that the run was started with."
+    if checkpoint.averaged is None:
+        if average is not None and average.is_due_from_first_step and state.step > 0:
+            raise CheckpointError(
+                f"The checkpoint {checkpoint.folder} holds no averaged weights to go on from.", hint
+            )
+        return
+    if average is None:
+        raise CheckpointError(
+            f"The checkpoint {checkpoint.folder} holds averaged weights, and this run makes none.",
+            hint,
+        )
+    average.load(checkpoint.averaged, state.average_count)
+
+
 def compare_fingerprints(before: Fingerprint, now: Fingerprint) -> list[str]:
     """What differs between two fingerprints, in words."""
     old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(now)
-    names = {"data_sha256": "the data", "torch": "PyTorch", "threads": "the number of threads"}
     return [
-        f"{names.get(key, 'the ' + key)} changed from {old[key]} to {new[key]}"
+        f"{_FINGERPRINT_WORDS.get(key, 'the ' + key)} changed from {_word(old[key])} "
+        f"to {_word(new[key])}"
         for key in old
         if old[key] != new[key]
     ]
+
+
+_FINGERPRINT_WORDS = {
+    "data_sha256": "the data",
+    "torch": "PyTorch",
+    "threads": "the number of threads",
+    "compile": "compilation",
+}
+
+
+def _word(value: object) -> object:
+    return ("off", "on")[value] if isinstance(value, bool) else value
 
 
 def abandoned_lr_changes(log: Iterable[Event], from_step: int) -> list[tuple[int, float]]:

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from tui_trainer.checkpoints.state import Fingerprint
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.config.checks import decay_warning
 from tui_trainer.core.specs import DatasetSpec
-from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, DeviceBatches
+from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, Batches, choose_placement
 from tui_trainer.data.prepared import hash_data, load_split
 from tui_trainer.data.split import split_for_validation
 from tui_trainer.errors import DatasetError, ModelError
-from tui_trainer.models.zoo import build_model
-from tui_trainer.store.datasets import read_spec
+from tui_trainer.evaluate.load import load_criteria
+from tui_trainer.evaluate.loss import Loss, build_loss
+from tui_trainer.evaluate.metrics import Criteria
+from tui_trainer.models.build import UserCode, example_inputs
+from tui_trainer.store.datasets import dataset_bytes, read_spec
+from tui_trainer.train.averaging import WeightAverage, build_average
 from tui_trainer.train.hardware import choose_device, device_title
+from tui_trainer.train.model import build_initial, place_model, wrap_model
 from tui_trainer.train.optimizers import build_optimizer
+from tui_trainer.train.precision import Precision, choose_precision
+
+Indices = npt.NDArray[np.int64]
+
+_SMOKE_BATCHES, _SMOKE_SAMPLES = 4, 256
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run, set up: data on the device, model and optimizer fresh from the seed."""
+    """A run, set up: data in place, model and optimizer fresh from the seed.
+
+    `micro_batch` samples go through the model at a time (0: the whole batch); `code` maps the
+    user's own code to its SHA-256; `choices` and `warnings` are for people.
+    """
 
     config: RunConfig
     spec: DatasetSpec
@@ -33,12 +51,19 @@ class Task:
     device_title: str
     threads: int
     choices: tuple[str, ...]
+    warnings: tuple[str, ...]
     model: nn.Module
     optimizer: Optimizer
-    train: DeviceBatches
-    validation: DeviceBatches | None
-    test: DeviceBatches
+    loss: Loss
+    criteria: Criteria
+    precision: Precision
+    average: WeightAverage | None
+    micro_batch: int
+    train: Batches
+    validation: Batches | None
+    test: Batches
     data_sha256: str
+    code: dict[str, str]
 
     @property
     def steps_per_epoch(self) -> int:
@@ -58,70 +83,145 @@ class Task:
             torch=str(torch.__version__),
             device=self.device.type,
             threads=self.threads,
+            precision=self.precision.name,
+            compile=self.config.hardware.compile,
         )
 
+    def close(self) -> None:
+        """End the processes that load data."""
+        for batches in (self.train, self.validation, self.test):
+            if batches is not None:
+                batches.close()
 
-def set_up(config: RunConfig, data_dir: Path, *, threads: int, choices: list[str]) -> Task:
-    """Load the data, build the model and the optimizer.
+
+def set_up(
+    config: RunConfig,
+    data_dir: Path,
+    *,
+    threads: int,
+    choices: list[str],
+    code: UserCode,
+    is_fresh: bool = True,
+) -> Task:
+    """Load the data, build the model, the loss and the optimizer.
+
+    `code` loads what of them is the user's own. Unless `is_fresh` the weights of a checkpoint
+    follow: neither pretrained nor given weights are looked for.
 
     Raises:
-        DeviceError, DatasetError, ModelError: something is not here or does not fit.
+        DeviceError, DatasetError, ModelError, ConfigError: something is not here or does not fit.
     """
     device, device_choice = choose_device(config.hardware)
+    precision = choose_precision(config.hardware, device)
     spec = read_spec(data_dir, config.data.dataset)
-    model = build_model(config.model.name, spec, config.training.seed).to(device)
-    images, labels = load_split(data_dir, spec.name, "train")
+    built = build_initial(config, spec, code, is_fresh=is_fresh)
+    model = place_model(built.model, config.hardware, spec, device)
+    parts = _split(config, data_dir, spec, device)
+    _check_smallest_batch(model, spec, config, len(parts.train))
+    criteria = load_criteria(config, spec, code, device)
+    task = Task(
+        config=config,
+        spec=spec,
+        device=device,
+        device_title=device_title(device),
+        threads=threads,
+        choices=(device_choice, *choices, parts.choice, *built.notes),
+        warnings=(*built.warnings, *filter(None, [decay_warning(config.optimizer)])),
+        model=model,
+        optimizer=build_optimizer(config.optimizer, model, device),
+        loss=build_loss(config.loss, parts.train_labels, len(spec.classes), device, criteria.loss),
+        criteria=criteria,
+        precision=precision,
+        average=build_average(config.average, model, epochs=config.training.epochs),
+        micro_batch=config.data.batch_size if config.optimizer.accumulate > 1 else 0,
+        train=parts.train,
+        validation=parts.validation,
+        test=parts.test,
+        data_sha256=hash_data(spec),
+        code=code.hashes,
+    )
+    # Last: averages are copies of the plain model.
+    wrap_model(model, config.hardware, device)
+    return task
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The samples of a run, ready to be batched."""
+
+    train: Batches
+    validation: Batches | None
+    test: Batches
+    train_labels: Indices
+    choice: str
+
+
+def _split(config: RunConfig, data_dir: Path, spec: DatasetSpec, device: torch.device) -> _Parts:
+    """Who is trained on, who is held out, and where their batches are made."""
+    inputs, labels = load_split(data_dir, spec.name, "train")
     kept, held_out = split_for_validation(labels, config.data.validation, config.training.seed)
     if config.data.validation > 0 and not len(held_out):
         raise DatasetError(
             f"A share of {config.data.validation:g} of {spec.name} leaves nothing to validate on.",
             "Choose a larger --validation, or 0 to train on all.",
         )
-    batch_size = config.data.batch_size
+    batch_size = config.data.batch_size * config.optimizer.accumulate
+    test_inputs, test_labels = load_split(data_dir, spec.name, "test")
+    tested = np.arange(len(test_labels))
+    if config.training.smoke:
+        kept, held_out = kept[: _SMOKE_BATCHES * batch_size], held_out[:_SMOKE_SAMPLES]
+        tested = tested[:_SMOKE_SAMPLES]
     if batch_size > len(kept):
         raise DatasetError(
             f"A batch of {batch_size} is larger than the {len(kept)} samples trained on.",
-            "Choose a smaller --batch-size.",
+            "Choose a smaller --batch-size or --accumulate.",
         )
-    _check_smallest_batch(model, spec, len(kept), batch_size)
-    test_images, test_labels = load_split(data_dir, spec.name, "test")
-    wide = EVALUATION_BATCH_SIZE
-    validation = None
-    if len(held_out):
-        validation = DeviceBatches(
-            spec, images[held_out], labels[held_out], batch_size=wide, device=device
-        )
-    return Task(
-        config=config,
-        spec=spec,
+    placement, workers, choice = choose_placement(
+        dataset_bytes(spec), device, config.data.placement, config.data.workers
+    )
+    place = functools.partial(
+        Batches,
+        spec,
         device=device,
-        device_title=device_title(device),
-        threads=threads,
-        choices=(device_choice, *choices, "data: kept whole on the device"),
-        model=model,
-        optimizer=build_optimizer(config.optimizer, model, device),
-        train=DeviceBatches(spec, images[kept], labels[kept], batch_size=batch_size, device=device),
-        validation=validation,
-        test=DeviceBatches(spec, test_images, test_labels, batch_size=wide, device=device),
-        data_sha256=hash_data(spec),
+        placement=placement,
+        workers=workers,
+        channels_last=config.hardware.channels_last,
+    )
+    wide = EVALUATION_BATCH_SIZE
+    overfits = config.training.overfit_batch
+    return _Parts(
+        train=place(
+            inputs,
+            labels,
+            kept,
+            batch_size=batch_size,
+            augment=None if overfits else config.augment,
+            seed=config.training.seed,
+            only_first=overfits,
+        ),
+        validation=place(inputs, labels, held_out, batch_size=wide) if len(held_out) else None,
+        test=place(test_inputs, test_labels, tested, batch_size=wide),
+        train_labels=labels[kept],
+        choice=choice,
     )
 
 
 def _check_smallest_batch(
-    model: nn.Module, spec: DatasetSpec, train_count: int, batch_size: int
+    model: nn.Module, spec: DatasetSpec, config: RunConfig, train_count: int
 ) -> None:
     """Refuse a batch of one sample that the model cannot learn from, as batch norm cannot.
 
     Raises:
         ModelError: the last batch of an epoch, or every batch, is such a one.
     """
+    batch_size = config.data.batch_size
     if batch_size > 1 and train_count % batch_size != 1:
         return
     trial = copy.deepcopy(model).train()
     device = next(trial.parameters()).device
     try:
         with torch.no_grad(), torch.random.fork_rng():
-            trial(torch.zeros(1, *spec.shape, device=device))
+            trial(example_inputs(spec, 1).to(device))
     except ValueError as error:
         raise ModelError(
             f"A batch of one sample is left at the end of an epoch, and the model cannot learn "

@@ -5,19 +5,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from tui_trainer.core.randomness import mix_seed
+from tui_trainer.data.batches import Batch
+from tui_trainer.errors import DeviceError
+from tui_trainer.evaluate.loss import Loss
+from tui_trainer.train.optimizers import apply_update, set_lr
+from tui_trainer.train.precision import Precision
 
 
 class StepFigures(NamedTuple):
-    """Scalars of one step, still on the device."""
+    """Scalars of one step, still on the device.
+
+    `correct` is how many of the `counted` samples were classified rightly, in training mode.
+    """
 
     loss: Tensor
     grad_norm: Tensor
     correct: Tensor
+    counted: Tensor
 
 
 class Stepper:
@@ -31,39 +39,144 @@ class Stepper:
         self,
         model: nn.Module,
         optimizer: Optimizer,
+        loss: Loss,
+        precision: Precision,
         device: torch.device,
         *,
         seed: int,
-        label_smoothing: float,
+        clip_norm: float = 0.0,
+        micro_batch: int = 0,
     ) -> None:
+        """`micro_batch` samples go through the model at a time; 0 is the whole batch."""
         self.model = model
         self.optimizer = optimizer
-        self.label_smoothing = label_smoothing
+        self.micro_batch = micro_batch
+        self._loss = loss
+        self._precision = precision
+        self._scaler = precision.scaler
         self._seed = seed
+        self._clip_norm = clip_norm
         self._generator = _default_generator(device)
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self._is_counting = loss.ignore_index != _NEVER_A_LABEL
+        self._counts: dict[int, Tensor] = {}
 
-    def __call__(self, x_BCHW: Tensor, labels_B: Tensor, *, step: int, lr: float) -> StepFigures:
-        """Train on a batch as the 1-based `step` with the learning rate `lr`."""
-        self._generator.manual_seed(mix_seed(self._seed, step, _DROPOUT))
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        logits_BK = self.model(x_BCHW)
-        loss = F.cross_entropy(logits_BK, labels_B, label_smoothing=self.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        loss = loss.detach()
+    def __call__(self, batch: Batch, *, step: int, lr: float) -> StepFigures:
+        """Train on a batch as the 1-based `step` with the learning rate `lr`.
+
+        Where the device has too little memory the micro-batch is halved, for good; the batch
+        whose gradients make the step stays the same.
+
+        Raises:
+            DeviceError: not even one sample at a time fits.
+        """
+        set_lr(self.optimizer, lr)
+        while True:
+            self._generator.manual_seed(mix_seed(self._seed, step, _DROPOUT))
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                loss, correct = self._differentiate(batch)
+                break
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+            # Here the failed pass's tensors are free again: the error that held them is gone.
+            self._halve_micro_batch(len(batch.labels_B))
+        return StepFigures(loss, self._update(loss), correct, self._count(batch.labels_B))
+
+    def _differentiate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Gradients of the batch's mean loss; the loss and how many samples were right."""
+        size = len(batch.labels_B)
+        if not 0 < self.micro_batch < size:
+            return self._differentiate_part(batch, None, None)
+        weight = self._loss.weigh(batch.labels_B)
+        mixed_weight = None
+        if batch.mixed_labels_B is not None:
+            mixed_weight = self._loss.weigh(batch.mixed_labels_B)
+        parts = [
+            self._differentiate_part(_slice(batch, start, self.micro_batch), weight, mixed_weight)
+            for start in range(0, size, self.micro_batch)
+        ]
+        losses, corrects = zip(*parts, strict=True)
+        return torch.stack(losses).sum(), torch.stack(corrects).sum()
+
+    def _differentiate_part(
+        self, batch: Batch, weight: Tensor | float | None, mixed_weight: Tensor | float | None
+    ) -> tuple[Tensor, Tensor]:
+        with self._precision.autocast():
+            logits_BK = self.model(batch.x)
+        if self._precision.autocast_dtype is not None:
+            logits_BK = logits_BK.float()
+        loss = self._loss_of(logits_BK, batch.labels_B, weight)
+        if batch.mixed_labels_B is not None:
+            mixed = self._loss_of(logits_BK, batch.mixed_labels_B, mixed_weight)
+            loss = batch.share * loss + (1.0 - batch.share) * mixed
+        scaled = loss if self._scaler is None else self._scaler.scale(loss)
+        scaled.backward()  # type: ignore[no-untyped-call]
+        correct = (logits_BK.detach().argmax(1) == batch.labels_B).sum()
+        return loss.detach(), correct
+
+    def _loss_of(
+        self, logits_BK: Tensor, labels_B: Tensor, weight: Tensor | float | None
+    ) -> Tensor:
+        if weight is None:
+            return self._loss(logits_BK, labels_B)
+        return self._loss.of_part(logits_BK, labels_B, weight)
+
+    def _update(self, loss: Tensor) -> Tensor:
+        """Change the weights, unless the loss or a gradient is not finite; the gradient's norm."""
+        if self._scaler is not None:
+            self._scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        grad_norm = nn.utils.get_total_norm(gradients)
-        # The fused kernels skip the update where this flag is set: a NaN never reaches the
-        # weights, and the host need not wait for the device to know.
-        self.optimizer.found_inf = (~torch.isfinite(loss + grad_norm)).float()  # type: ignore[attr-defined]
-        self.optimizer.step()
-        correct = (logits_BK.detach().argmax(1) == labels_B).sum()
-        return StepFigures(loss, grad_norm, correct)
+        grad_norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        if self._clip_norm > 0:
+            nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, grad_norm)
+        # 1 where the sum is not finite, else 0: the update is masked by it on the device, so a
+        # NaN never reaches the weights and the host need not wait for the device to know.
+        total = loss + grad_norm
+        apply_update(self.optimizer, (total - total).nan_to_num_(nan=1.0))
+        if self._scaler is not None:
+            self._scaler.update()
+        return grad_norm
+
+    def _count(self, labels_B: Tensor) -> Tensor:
+        if self._is_counting:
+            return (labels_B != self._loss.ignore_index).sum()
+        size = len(labels_B)
+        if size not in self._counts:
+            self._counts[size] = torch.tensor(float(size), device=labels_B.device)
+        return self._counts[size]
+
+    def _halve_micro_batch(self, size: int) -> None:
+        size = min(size, self.micro_batch or size)
+        if size == 1:
+            raise DeviceError(
+                "The device's memory is too small for even one sample at a time.",
+                "Use a smaller model, --activation-checkpointing or another --device.",
+            )
+        self.micro_batch = (size + 1) // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 _DROPOUT = 0x64726F70
+_NEVER_A_LABEL = -100
+
+
+def _slice(batch: Batch, start: int, size: int) -> Batch:
+    part = slice(start, start + size)
+    mixed_B = batch.mixed_labels_B
+    return Batch(
+        batch.x[part],
+        batch.labels_B[part],
+        None if mixed_B is None else mixed_B[part],
+        batch.share,
+    )
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # On the processor PyTorch raises a plain RuntimeError of its allocator.
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _default_generator(device: torch.device) -> torch.Generator:

@@ -56,7 +56,7 @@ class ScalarBoard:
         blocks, self._blocks = self._blocks, []
         self._due = time.monotonic() + self._every_s
         step = blocks[-1].first + len(blocks[-1].loss) - 1
-        count = sum(sum(block.counts) for block in blocks)
+        count = sum(block.num_samples for block in blocks)
         duration_s = sum(block.duration_s for block in blocks)
         scalars = {
             "loss/step": np.mean(np.concatenate([block.loss for block in blocks])),

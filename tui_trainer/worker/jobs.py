@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tui_trainer import paths
+from tui_trainer.core.code_names import compare_code
 from tui_trainer.core.config import HardwareConfig
 from tui_trainer.core.format import format_count
 from tui_trainer.core.jobs import EvaluateJob, ExportJob, JobResult, PrepareJob, success
@@ -44,7 +45,8 @@ def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
     batches = judged.batches(job.split)
     progress.say(f"judging {format_count(len(batches))} samples")
     since = time.perf_counter()
-    judgement = judge(judged.model, batches.in_order())
+    with batches:
+        judgement = judge(judged.model, batches.in_order(), judged.criteria)
     duration_s = time.perf_counter() - since
     run = Path(job.run_path)
     step = judged.checkpoint.state.step
@@ -72,7 +74,7 @@ def export(job: ExportJob, progress: ProgressLog) -> JobResult:
     value = export_onnx(
         judged.model,
         judged.spec,
-        judged.raw_images("test"),
+        judged.stored_inputs("test"),
         Path(job.output),
         facts={
             "run": Path(job.run_path).name,
@@ -91,8 +93,10 @@ def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLo
     from tui_trainer.checkpoints.read import best_step_of
     from tui_trainer.evaluate.load import load_judged
     from tui_trainer.train.hardware import choose_device
+    from tui_trainer.worker.code import load_code_of
 
     run = Path(job.run_path)
+    code = load_code_of(job, say=progress.say)
     best_step = best_step_of(run / paths.CHECKPOINTS)
     is_undecided = best_step is None and bool(list_steps(run / paths.CHECKPOINTS))
     if job.checkpoint == "best" and is_undecided:
@@ -104,7 +108,10 @@ def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLo
         config=job.config,
         data_dir=Path(job.data_dir),
         device=choose_device(HardwareConfig(device=device))[0],
+        code=code,
     )
+    for difference in compare_code(judged.checkpoint.state.code, code.hashes):
+        progress.say(difference)
     if judged.has_other_data:
         progress.say(f"{job.config.data.dataset} is not as it was when this was trained")
     return judged

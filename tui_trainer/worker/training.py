@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from tui_trainer import paths
-from tui_trainer.checkpoints.read import read_newest
+from tui_trainer.checkpoints.read import Checkpoint, read_newest
 from tui_trainer.core import events
+from tui_trainer.core.code_names import compare_code
+from tui_trainer.core.config import RunConfig
 from tui_trainer.core.jobs import TrainJob
-from tui_trainer.errors import RunStateError
+from tui_trainer.errors import DeviceError, RunStateError, TuitrainError
 from tui_trainer.models.zoo import count_parameters
 from tui_trainer.store.atomic import sweep_hidden
 from tui_trainer.store.control import Inbox
@@ -24,10 +26,13 @@ from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
 from tui_trainer.train.hardware import make_repeatable, set_threads
 from tui_trainer.train.interrupts import Interrupts
+from tui_trainer.train.model import explain_compile_error
+from tui_trainer.train.precision import unpack_scaler
 from tui_trainer.train.resume import abandoned_lr_changes, restore
 from tui_trainer.train.setup import Task, set_up
 from tui_trainer.train.tensorboard import ScalarBoard
 from tui_trainer.train.trainer import Progress, Trainer
+from tui_trainer.worker.code import load_code_of
 
 
 def train_run(
@@ -35,11 +40,23 @@ def train_run(
 ) -> events.Finished | events.Stopped:
     """Train the run of `job` to its end, logging to `writer`; the last event comes back."""
     set_threads(threads)
-    make_repeatable()
+    make_repeatable(strictly=job.config.hardware.deterministic)
     config = job.config
-    task = set_up(config, Path(job.data_dir), threads=threads, choices=[threads_choice])
     before = writer.fold.snapshot
-    progress, notes = _resume(job, task) if job.resume else (Progress(), [])
+    checkpoint, notes = _newest_checkpoint(job) if job.resume else (None, [])
+    code = load_code_of(job, say=lambda text: writer.emit(_warning(text)))
+    task = set_up(
+        config,
+        Path(job.data_dir),
+        threads=threads,
+        choices=[threads_choice],
+        code=code,
+        is_fresh=checkpoint is None,
+    )
+    progress = Progress()
+    if checkpoint is not None:
+        progress = _go_on(task, checkpoint, notes)
+    notes += task.warnings
     if progress.step >= task.steps and before.phase == "finished":
         raise RunStateError(
             f"{writer.run.name} has trained all its {config.training.epochs} epochs.",
@@ -52,7 +69,7 @@ def train_run(
         )
     writer.emit(_start_event(job, task, progress))
     for note in notes:
-        writer.emit(events.Message(text=note, level="warning"))
+        writer.emit(_warning(note))
     from_step = progress.step if job.resume else None
     changes = abandoned_lr_changes(_log_events(writer.run), progress.step) if job.resume else []
     board = ScalarBoard(writer.run / paths.TENSORBOARD, config.tensorboard, from_step=from_step)
@@ -60,27 +77,58 @@ def train_run(
     trainer = Trainer(task, progress, writer, desk, board, writer.run / paths.CHECKPOINTS)
     try:
         return trainer.run()
+    except Exception as error:
+        explanation = code.explain(error) or _explain(config, error)
+        if explanation is None:
+            raise
+        raise explanation from error
     finally:
         board.close()
+        task.close()
 
 
-def _resume(job: TrainJob, task: Task) -> tuple[Progress, list[str]]:
-    """Put the newest checkpoint into `task`; where training stands then, and notes for the log."""
+def _explain(config: RunConfig, error: Exception) -> TuitrainError | None:
+    """A sentence for an error of PyTorch that has a known cause, else None."""
+    if config.hardware.compile:
+        return explain_compile_error(error)
+    if config.hardware.deterministic and "deterministic" in str(error):
+        return DeviceError(
+            f"The model cannot be trained deterministically: {str(error).splitlines()[0]}",
+            "Leave --deterministic out.",
+        )
+    return None
+
+
+def _warning(text: str) -> events.Message:
+    return events.Message(text=text, level="warning")
+
+
+def _newest_checkpoint(job: TrainJob) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint of the run, if there is one, and notes for the log."""
     checkpoints = Path(job.run_path) / paths.CHECKPOINTS
     sweep_hidden(checkpoints)
     checkpoint, notes = read_newest(checkpoints)
     if checkpoint is None:
-        return Progress(), [*notes, "no checkpoint yet: training begins at step 0"]
-    notes += [f"not exact: {difference}" for difference in restore(task, checkpoint)]
+        notes.append("no checkpoint yet: training begins at step 0")
+    return checkpoint, notes
+
+
+def _go_on(task: Task, checkpoint: Checkpoint, notes: list[str]) -> Progress:
+    """Put a checkpoint into `task`; where training stands then. `notes` for the log are added."""
     state = checkpoint.state
-    progress = Progress(
+    differences = restore(task, checkpoint) + compare_code(state.code, task.code)
+    notes += [f"not exact: {difference}" for difference in differences]
+    if task.precision.scaler is not None and state.scaler is not None:
+        unpack_scaler(task.precision.scaler, state.scaler)
+    return Progress(
         step=state.step,
         lr_scale=state.lr_scale,
         best=state.best,
         totals=msgspec.structs.replace(state.totals),
+        plateau=state.plateau,
+        micro_batch=state.micro_batch,
         saved=state,
     )
-    return progress, notes
 
 
 def _log_events(run: Path) -> Iterator[events.Event]:
@@ -112,6 +160,7 @@ def _start_event(job: TrainJob, task: Task, progress: Progress) -> events.Sessio
         "validation_count": len(task.validation) if task.validation is not None else 0,
         "test_count": len(task.test),
         "choices": task.choices,
+        "code": task.code,
         "config_sha256": hash_file(run / paths.CONFIG),
         "environment_sha256": hash_file(run / paths.ENVIRONMENT),
         "data_sha256": task.data_sha256,

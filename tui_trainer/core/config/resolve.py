@@ -8,8 +8,17 @@ from typing import Any
 
 import msgspec
 
-from tui_trainer.core.catalog import DATASETS, MODELS, default_model, misfit
+from tui_trainer.core.catalog import (
+    DATASETS,
+    MODELS,
+    TORCHVISION,
+    find_model,
+    is_model_name,
+    misfit,
+)
+from tui_trainer.core.code_names import is_code_name, parse_code_name
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.config.checks import check_optimizer, check_schedule
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.presets import preset_names, preset_of_dataset, preset_of_model
 from tui_trainer.core.suggest import hint_for
@@ -39,6 +48,20 @@ class Resolved:
 
 
 DEFAULT_PRESET = "default"
+_DEFAULT_DATASET = "digits"
+
+# A value, and where it came from.
+_Origins = dict[str, tuple[Any, str]]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """The dataset and the model of a run, each with what named it."""
+
+    dataset: str
+    dataset_origin: str
+    model: str
+    model_origin: str
 
 
 def resolve(
@@ -49,57 +72,112 @@ def resolve(
 ) -> Resolved:
     """One configuration from `settings`, ordered from weakest to strongest.
 
-    The dataset and the model are settled first; the presets they bring stand below `settings`.
-    `unread` are errors met in reading the settings, told with those met here.
+    The dataset and the model are settled first, the model by a setting, else by the dataset's
+    preset, else by the dataset; the presets they bring stand below `settings`. `unread` are
+    errors met in reading the settings, told with those met here.
 
     Raises:
         DatasetError, ModelError: the name is unknown.
-        ConfigError: any other setting is unknown or wrong; all are named.
+        ConfigError: any other setting is unknown or wrong, or some contradict; all are named.
     """
-    chosen, errors = _convert(settings)
+    chosen, errors, wrong_parts = _convert(settings)
     errors = [*unread, *errors]
-    dataset, dataset_origin = chosen.get("data.dataset", ("digits", "default"))
+    choice = _choose(chosen, preset)
+    wrong_choice = _check_choice(choice, preset)
+    errors += wrong_choice
+    if not wrong_choice:
+        resolved = _build(_brought(choice, preset) | chosen, preset)
+        errors += _check_together(resolved.config, wrong_parts)
+        if not errors:
+            return resolved
+    raise _combine(errors)
+
+
+def _choose(chosen: _Origins, preset: str) -> _Choice:
+    """Dataset and model; the model has no name where the dataset that would bring it is unknown."""
+    dataset, dataset_origin = chosen.get("data.dataset", (_DEFAULT_DATASET, "default"))
+    if "model.name" in chosen:
+        model, model_origin = chosen["model.name"]
+    elif dataset not in DATASETS:
+        model, model_origin = "", ""
+    elif "model.name" in preset_of_dataset(dataset, preset):
+        model = preset_of_dataset(dataset, preset)["model.name"]
+        model_origin = f"preset {preset} of {dataset}"
+    else:
+        model, model_origin = DATASETS[dataset].default_model, f"default of {dataset}"
+    return _Choice(dataset, dataset_origin, model, model_origin)
+
+
+def _check_choice(choice: _Choice, preset: str) -> list[TuitrainError]:
+    errors: list[TuitrainError] = []
+    dataset, model = choice.dataset, choice.model
     if dataset not in DATASETS:
-        message = f"There is no dataset {dataset!r}, named by {dataset_origin}."
+        message = f"There is no dataset {dataset!r}, named by {choice.dataset_origin}."
         errors.append(DatasetError(message, hint_for(dataset, DATASETS)))
-    model, model_origin = chosen.get("model.name", (None, ""))
-    if model is None and dataset in DATASETS:
-        model = default_model(dataset)
-    if model is not None and model not in MODELS:
-        message = f"There is no model {model!r}, named by {model_origin}."
-        errors.append(ModelError(message, hint_for(model, MODELS)))
+    if choice.model_origin:
+        errors += _check_model_name(model, choice.model_origin)
+    if errors:
+        return errors
     names = preset_names(dataset, model)
-    if preset not in names and dataset in DATASETS and model in MODELS:
+    if preset not in names:
+        message = f"{dataset} with {model} has no preset {preset!r}."
+        errors.append(ConfigError(message, hint_for(preset, names)))
+    reason = misfit(find_model(model), DATASETS[dataset])
+    if reason is not None:
+        message = f"The model does not fit {dataset}: {reason}."
+        errors.append(ModelError(message, "Choose another, or leave it out for the default."))
+    return errors
+
+
+def _check_model_name(model: str, origin: str) -> list[TuitrainError]:
+    if not is_model_name(model):
+        message = f"There is no model {model!r}, named by {origin}."
+        return [ModelError(message, hint_for(model, MODELS))]
+    if model not in MODELS and is_code_name(model):
+        try:
+            parse_code_name(model)
+        except ConfigError as error:
+            return [error]
+    return []
+
+
+def _check_together(config: RunConfig, wrong_parts: set[str]) -> list[TuitrainError]:
+    """What is wrong between settings, of parts in which each by itself is right."""
+    errors: list[TuitrainError] = []
+    if not wrong_parts & {"schedule", "data"}:
+        errors += check_schedule(config.schedule, config.data.validation)
+    if "optimizer" not in wrong_parts:
+        errors += check_optimizer(config.optimizer)
+    if config.model.pretrained and not config.model.name.startswith(TORCHVISION):
         errors.append(
-            ConfigError(
-                f"{dataset} with {model} has no preset {preset!r}.", hint_for(preset, names)
+            ModelError(
+                f"model.pretrained is for models of torchvision, not for {config.model.name}.",
+                "Choose one like torchvision:resnet18, or give weights with --init-from FILE.",
             )
         )
-    if dataset in DATASETS and model in MODELS:
-        reason = misfit(MODELS[model], DATASETS[dataset])
-        if reason is not None:
-            message = f"The model does not fit {dataset}: {reason}."
-            errors.append(ModelError(message, "Choose another, or leave it out for the default."))
-    if errors:
-        raise _combine(errors)
-    values: dict[str, tuple[Any, str]] = {
-        "data.dataset": (dataset, "default"),
-        "model.name": (model, f"default of {dataset}"),
-    }
+    return errors
+
+
+def _brought(choice: _Choice, preset: str) -> _Origins:
+    """What dataset and model bring to a configuration."""
+    dataset, model = choice.dataset, choice.model
+    values: _Origins = {}
     for owner, table in (
         (dataset, preset_of_dataset(dataset, preset)),
         (model, preset_of_model(model, preset)),
     ):
         values |= {key: (value, f"preset {preset} of {owner}") for key, value in table.items()}
-    return _build(values | chosen, preset)
+    values["data.dataset"] = (dataset, choice.dataset_origin)
+    values["model.name"] = (model, choice.model_origin)
+    return values
 
 
-def _convert(
-    settings: Iterable[Setting],
-) -> tuple[dict[str, tuple[Any, str]], list[TuitrainError]]:
+def _convert(settings: Iterable[Setting]) -> tuple[_Origins, list[TuitrainError], set[str]]:
+    """The settings by their keys, what is wrong with them, and the parts that those are of."""
     fields = all_fields()
-    chosen: dict[str, tuple[Any, str]] = {}
+    chosen: _Origins = {}
     errors: list[TuitrainError] = []
+    wrong_parts = set()
     for setting in settings:
         field = fields.get(setting.key)
         if field is None:
@@ -109,6 +187,7 @@ def _convert(
                     hint_for(setting.key, fields),
                 )
             )
+            wrong_parts.add(setting.key.split(".", 1)[0])
             continue
         try:
             value = field.convert(setting.value, from_text=setting.from_text)
@@ -119,9 +198,10 @@ def _convert(
                     "Change it, or leave it out for the value of the preset.",
                 )
             )
+            wrong_parts.add(setting.key.split(".", 1)[0])
             continue
         chosen[setting.key] = (value, setting.origin)
-    return chosen, errors
+    return chosen, errors, wrong_parts
 
 
 def _combine(errors: Sequence[TuitrainError]) -> TuitrainError:
@@ -133,7 +213,7 @@ def _combine(errors: Sequence[TuitrainError]) -> TuitrainError:
     )
 
 
-def _build(values: dict[str, tuple[Any, str]], preset: str) -> Resolved:
+def _build(values: _Origins, preset: str) -> Resolved:
     tree: dict[str, dict[str, Any]] = {}
     origins = {}
     for key, field in all_fields().items():

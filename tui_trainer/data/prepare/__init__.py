@@ -8,6 +8,7 @@ from tui_trainer.core.catalog import find_dataset
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.data.prepare.digits import read_digits
 from tui_trainer.data.prepare.mnist import download_mnist, import_mnist
+from tui_trainer.data.prepare.tables import read_table
 from tui_trainer.data.prepared import save_prepared
 from tui_trainer.errors import DatasetError
 
@@ -23,7 +24,9 @@ def prepare_dataset(data_dir: Path, name: str, source: Path | None = None) -> Da
         raise DatasetError(
             f"{name} is not imported from files.", f"Prepare it with: tuitrain data get {name}."
         )
-    if name == "digits":
+    if entry.kind == "table":
+        arrays, origin = read_table(entry)
+    elif name == "digits":
         arrays, origin = read_digits(entry)
     elif source is not None:
         arrays, origin = import_mnist(source, entry)

@@ -1,0 +1,153 @@
+"""Steps per second of tuitrain, of a tight loop and of frameworks: the same network and data.
+
+python -m benchmarks.steps
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contestant import BATCH_SIZE, MODULES
+from benchmarks.options import Options, make_parser, require_prepared, to_options
+from benchmarks.pacer import Contestant
+from benchmarks.processes import scratch_folder
+from benchmarks.report import describe
+from benchmarks.results import Result, Row, load_note, save
+from benchmarks.statistics import (
+    Target,
+    estimate_median,
+    interleave,
+    is_level,
+    paired_ratios,
+)
+
+_WARM_UP_STEPS = 100
+_OURS, _TIGHT, _CONTROL = "tuitrain", "tight loop", "tight loop again"
+_TARGETS = {_TIGHT: 0.98, "DataLoader loop": 1.9, "Lightning": 2.5}
+
+Rates = dict[str, list[float]]
+
+
+def main() -> None:
+    """Measure, save and print."""
+    parser = make_parser(__doc__ or "")
+    parser.add_argument("--launches", type=int, default=3, help="fresh processes for everyone")
+    parser.add_argument("--segments", type=int, default=12, help="segments of each, per launch")
+    parser.add_argument("--segment-s", type=float, default=1.5, help="about this long")
+    parser.add_argument("--only", nargs="*", choices=list(MODULES), help="fewer contestants")
+    given = parser.parse_args()
+    if given.quick:
+        given.launches, given.segments, given.segment_s = 1, 6, 0.5
+    options = to_options(given)
+    require_prepared(options, "mnist")
+    names = given.only or list(MODULES)
+    load = load_note()
+    rates: Rates = {name: [] for name in names}
+    facts: dict[str, Any] = {}
+    for launch in range(given.launches):
+        with scratch_folder() as folder:
+            measured, facts = _measure_launch(options, given, names, folder, seed=launch)
+        for name, values in measured.items():
+            rates[name] += values
+    result = make_result(rates, facts, options, given, load)
+    save(options.results, result.name, result)
+    print(describe(result))
+
+
+def _measure_launch(
+    options: Options, given: argparse.Namespace, names: Sequence[str], folder: Path, *, seed: int
+) -> tuple[Rates, dict[str, Any]]:
+    """Steps per second of each contestant's segments, and what tuitrain's run folder held."""
+    arguments = ["--data-dir", str(options.data_dir), "--runs", str(folder / "runs")]
+    arguments += ["--device", options.device, "--threads", str(options.threads)]
+    started: list[Contestant] = []
+    facts: dict[str, Any] = {}
+    try:
+        segments = {}
+        for name in names:
+            contestant = Contestant(name, arguments, folder / "contestant.log")
+            started.append(contestant)
+            contestant.seconds_for(_WARM_UP_STEPS)
+            rate = _WARM_UP_STEPS / contestant.seconds_for(_WARM_UP_STEPS)
+            steps = math.ceil(rate * given.segment_s / 10) * 10
+            segments[name] = partial(_measure_rate, contestant, steps)
+        rates = interleave(segments, given.segments, seed=seed)
+        for contestant in started:
+            said = contestant.end()
+            facts = said or facts
+    finally:
+        for contestant in started:
+            contestant.kill()
+    return rates, facts
+
+
+def _measure_rate(contestant: Contestant, steps: int) -> float:
+    return steps / contestant.seconds_for(steps)
+
+
+def make_result(
+    rates: Mapping[str, Sequence[float]],
+    facts: Mapping[str, Any],
+    options: Options,
+    given: argparse.Namespace,
+    load: str,
+) -> Result:
+    """Medians, ratios round by round, and what there is to say of them."""
+    rows = [
+        Row(
+            what=f"{name}, with everything on" if name == _OURS else name,
+            figure=estimate_median(values).scaled(BATCH_SIZE),
+            unit="images/s",
+        )
+        for name, values in rates.items()
+    ]
+    notes = [load]
+    if _OURS in rates:
+        for name in rates:
+            if name not in (_OURS, _CONTROL):
+                bound = _TARGETS.get(name)
+                rows.append(
+                    Row(
+                        what=f"tuitrain / {name}",
+                        figure=estimate_median(paired_ratios(rates[_OURS], rates[name])),
+                        unit="×",
+                        target=Target(bound, at_least=True) if bound else None,
+                    )
+                )
+        notes.append("The last run folder of tuitrain held " + _list_facts(facts) + ".")
+    if _TIGHT in rates and _CONTROL in rates:
+        control = estimate_median(paired_ratios(rates[_CONTROL], rates[_TIGHT]))
+        rows.append(Row(what="A/A control: tight loop again / tight loop", figure=control, unit="×"))
+        notes.append(
+            "The control is within 1 % of 1."
+            if is_level(control)
+            else "THE CONTROL IS MORE THAN 1 % FROM 1: these ratios are not to be trusted."
+        )
+    return Result(
+        name="steps",
+        title="Step throughput",
+        device=options.device,
+        compared=(
+            f"Network mnist-example, the 60 000 images of MNIST, batch {BATCH_SIZE}, single "
+            f"precision, SGD (0.01, momentum 0.5), {options.threads} threads. Each contestant is a "
+            f"process; they take turns, one training while the others stand still, in segments of "
+            f"about {given.segment_s:g} s ({given.launches} launches × {given.segments} segments). "
+            "A ratio is of two segments of one round."
+        ),
+        rows=tuple(rows),
+        notes=tuple(notes),
+        is_quick=options.quick,
+    )
+
+
+def _list_facts(facts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in facts.items())
+
+
+if __name__ == "__main__":
+    main()

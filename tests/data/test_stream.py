@@ -1,0 +1,172 @@
+"""Streaming: workers that stay, that outlive signals meant for others, and no one else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+
+from tests.data.samples import assert_same, make_inputs, make_spec, map_inputs, serve
+from tui_trainer.data.batches import Batches
+from tui_trainer.errors import WorkerError
+
+_SPEC = make_spec((1, 6, 7))
+_COUNT = 4000
+
+
+@pytest.fixture
+def batches(tmp_path: Path) -> Iterator[Batches]:
+    inputs = map_inputs(tmp_path, make_inputs(_SPEC, _COUNT))
+    with serve(_SPEC, inputs, placement="stream", workers=2, batch_size=64) as streamed:
+        # Chunks of one batch, so that workers still have work when a test meddles.
+        streamed._batches_per_chunk = 1
+        yield streamed
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if child.is_running()}
+
+
+def _wait_for(condition: Callable[[], bool], timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "it did not come true"
+        time.sleep(0.02)
+
+
+def test_workers_stay_from_epoch_to_epoch_and_end_with_close(batches: Batches) -> None:
+    before = _children()
+    list(batches.shuffled(0, 0))
+    workers = _children() - before
+    assert len(workers) == 2
+    list(batches.shuffled(0, 1))
+    list(batches.in_order())
+    assert _children() - before == workers
+    batches.close()
+    _wait_for(lambda: not any(psutil.pid_exists(worker) for worker in workers), 10)
+    assert len(list(batches.shuffled(0, 2))) == batches.num_batches
+
+
+def test_a_pass_given_up_leaves_nothing_to_the_next(batches: Batches) -> None:
+    expected = list(batches.shuffled(0, 1))
+    abandoned = batches.shuffled(0, 0)
+    next(abandoned)
+    assert_same(expected, list(batches.shuffled(0, 1)))
+    with pytest.raises(AssertionError, match="another pass"):
+        next(abandoned)
+
+
+def test_signals_to_the_whole_group_leave_workers_alone(batches: Batches) -> None:
+    before = _children()
+    passing = batches.shuffled(0, 0)
+    next(passing)
+    for worker in _children() - before:
+        os.kill(worker, signal.SIGINT)
+        os.kill(worker, signal.SIGTERM)
+    assert len(list(passing)) == batches.num_batches - 1
+    assert len(list(batches.shuffled(0, 1))) == batches.num_batches
+
+
+def test_a_worker_that_dies_is_named_where_its_data_are_waited_for(batches: Batches) -> None:
+    before = _children()
+    passing = batches.shuffled(0, 0)
+    next(passing)
+    workers = _children() - before
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    # Had torch's handler been left in place, it would raise here, outside of any pass.
+    _wait_for(lambda: all(_is_dead(worker) for worker in workers), 10)
+    with pytest.raises(WorkerError, match="could not be loaded: DataLoader worker"):
+        list(passing)
+    assert len(list(batches.shuffled(0, 0))) == batches.num_batches
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_is_gone_is_named(tmp_path: Path, workers: int) -> None:
+    inputs = map_inputs(tmp_path, make_inputs(_SPEC, 100))
+    with serve(_SPEC, inputs, placement="stream", workers=workers) as batches:
+        (tmp_path / "inputs.npy").unlink()
+        with pytest.raises(WorkerError, match="No such file"):
+            list(batches.shuffled(0, 0))
+
+
+def test_nothing_is_drawn_from_the_models_generator(batches: Batches) -> None:
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    list(batches.shuffled(0, 0))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+_PARENT = """
+import sys, time
+import numpy as np, psutil, torch
+from tests.data.samples import make_spec, make_inputs, serve
+spec = make_spec((1, 6, 7))
+inputs = np.load(sys.argv[1], mmap_mode="r")
+batches = serve(spec, inputs, placement="stream", workers=2)
+next(batches.shuffled(0, 0))
+print(*(child.pid for child in psutil.Process().children()), flush=True)
+if sys.argv[2] == "wait":
+    time.sleep(100)
+"""
+
+
+@pytest.mark.parametrize("end", ["killed", "left open"])
+def test_no_worker_survives_its_parent(tmp_path: Path, end: str) -> None:
+    np.save(tmp_path / "inputs.npy", make_inputs(_SPEC, _COUNT))
+    argument = "wait" if end == "killed" else "leave"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(tmp_path / "inputs.npy"), argument],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert parent.stdout is not None
+        workers = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        if end == "killed":
+            parent.kill()
+            assert parent.wait(10) == -signal.SIGKILL
+        else:
+            assert parent.wait(30) == 0
+        _wait_for(lambda: all(_is_dead(worker) for worker in workers), 20)
+    finally:
+        parent.kill()
+        parent.communicate()
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU is here")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_copies_ahead_arrive_whole_on_a_gpu(tmp_path: Path, workers: int) -> None:
+    inputs = map_inputs(tmp_path, make_inputs(_SPEC, _COUNT))
+    device = torch.device("cuda", 0)
+    resident = serve(_SPEC, inputs, device=device)
+    expected = [batch.x.clone() for batch in resident.shuffled(0, 0)]
+    with serve(_SPEC, inputs, device=device, placement="stream", workers=workers) as batches:
+        batches._batches_per_chunk = 2
+        for _ in range(3):
+            # Work that is still under way when the next copy is due.
+            arrived = []
+            for batch in batches.shuffled(0, 0):
+                torch.cuda._sleep(1_000_000)
+                arrived.append(batch.x.clone())
+            assert len(arrived) == len(expected)
+            for x, x_expected in zip(arrived, expected, strict=True):
+                assert torch.equal(x, x_expected)

@@ -1,0 +1,73 @@
+"""Samples picked by number from an array, in memory or mapped from a file."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from tui_trainer.data.prepared import Inputs
+from tui_trainer.data.split import Indices
+
+
+class _MappedFile(NamedTuple):
+    path: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+
+
+class StoredSamples(Dataset[Tensor]):
+    """The samples of `inputs` (N first), by their numbers.
+
+    An array mapped from a file is opened anew by each process that reads it, and never travels to
+    another: handles that processes share are shared state, and pickling it would be a copy.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.shape = inputs.shape[1:]
+        self._file = _file_behind(inputs)
+        self._array: npt.NDArray[Any] | None = inputs if self._file is None else None
+        self._opened_by = os.getpid()
+
+    def __getitem__(self, numbers_B: Indices) -> Tensor:
+        """A copy of the chosen samples, in the order of `numbers_B` and as stored."""
+        array = self._open()
+        chosen = np.empty((len(numbers_B), *self.shape), array.dtype)
+        # With "raise" numpy fills a buffer of its own first; the numbers are known to be good.
+        np.take(array, numbers_B, axis=0, out=chosen, mode="clip")
+        return torch.from_numpy(chosen)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | ({} if self._file is None else {"_array": None})
+
+    def _open(self) -> npt.NDArray[Any]:
+        file = self._file
+        if file is not None and (self._array is None or self._opened_by != os.getpid()):
+            self._array = np.memmap(
+                file.path, file.dtype, mode="r", offset=file.offset, shape=file.shape
+            )
+            self._opened_by = os.getpid()
+        assert self._array is not None
+        return self._array
+
+
+def _file_behind(array: npt.NDArray[Any]) -> _MappedFile | None:
+    """Where in which file an array lies, if it is mapped from one and in one piece."""
+    whole = array
+    while isinstance(whole.base, np.ndarray):
+        whole = whole.base
+    if not isinstance(whole, np.memmap) or whole.filename is None:
+        return None
+    if not array.flags.c_contiguous:
+        return None
+    # A view of a mapped array inherits its `offset`, which is that of the whole.
+    distance = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    return _MappedFile(
+        os.fspath(whole.filename), array.dtype, array.shape, int(whole.offset) + distance
+    )

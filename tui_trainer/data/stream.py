@@ -1,0 +1,168 @@
+"""Samples that workers read from a file while the device computes."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import signal
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from tui_trainer.data.prepared import Inputs
+from tui_trainer.data.split import Indices
+from tui_trainer.data.stored import StoredSamples
+from tui_trainer.errors import WorkerError
+
+_CHUNKS_AHEAD = 4
+
+# Forking takes milliseconds, and a worker touches nothing that a fork may break: it calls neither
+# CUDA nor OpenMP, only copies rows of its own mapping of the file. Elsewhere than on Linux the
+# system's own libraries do not survive a fork.
+_START_METHOD = "fork" if sys.platform == "linux" else "spawn"
+
+
+class StreamedSamples:
+    """Samples read chunk by chunk, in this process or by workers that stay between epochs.
+
+    One pass over the samples at a time: a new one ends the one before.
+    """
+
+    def __init__(
+        self, inputs: Inputs, indices: Indices | None, device: torch.device, workers: int
+    ) -> None:
+        self._stored = StoredSamples(inputs)
+        self._indices = indices
+        self._device = device
+        self._workers = workers
+        self._plan = _Plan()
+        self._loader: DataLoader[Tensor] | None = None
+        self._pass_number = 0
+        _open_streams.add(self)
+
+    def chunks(self, order_N: Tensor, device_order_N: Tensor, size: int) -> Iterator[Tensor]:
+        """The samples in the given order, `size` at a time, on the device and as stored.
+
+        Raises:
+            WorkerError: a worker died, or the file could not be read.
+        """
+        numbers_N: Indices = order_N.numpy()
+        if self._indices is not None:
+            numbers_N = self._indices[numbers_N]
+        plan = [numbers_N[start : start + size] for start in range(0, len(numbers_N), size)]
+        if self._device.type == "cuda":
+            return _copied_ahead(self._load(plan), self._device)
+        return (chunk.to(self._device) for chunk in self._load(plan))
+
+    def close(self) -> None:
+        """End the workers."""
+        loader, self._loader = self._loader, None
+        iterator = loader._iterator if loader is not None else None
+        if iterator is not None and self._workers:
+            # It has no public name; without it the workers end when the last reference goes.
+            iterator._shutdown_workers()  # type: ignore[attr-defined]
+
+    def _load(self, plan: list[Indices]) -> Iterator[Tensor]:
+        self._pass_number += 1
+        this_pass = self._pass_number
+        self._plan.chunks = plan
+        try:
+            arriving = self._start()
+            while True:
+                assert this_pass == self._pass_number, "another pass over these samples has begun"
+                chunk = next(arriving, None)
+                if chunk is None:
+                    return
+                yield chunk
+        except (RuntimeError, OSError, ValueError, MemoryError) as error:
+            self.close()
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            raise WorkerError(
+                f"The data could not be loaded: {reason.rstrip('.')}.",
+                "See that the data's file is in its place and memory is left; "
+                "--set data.workers=0 loads without further processes.",
+            ) from error
+
+    def _start(self) -> Iterator[Tensor]:
+        if self._loader is None:
+            self._loader = DataLoader(
+                self._stored,
+                batch_size=None,
+                sampler=self._plan,
+                num_workers=self._workers,
+                pin_memory=self._device.type == "cuda",
+                worker_init_fn=_prepare_worker,
+                multiprocessing_context=_START_METHOD if self._workers else None,
+                # Of its own, so that nothing is drawn from the one that the model draws from.
+                generator=torch.Generator(),
+                prefetch_factor=_CHUNKS_AHEAD if self._workers else None,
+                persistent_workers=self._workers > 0,
+            )
+        if threading.current_thread() is not threading.main_thread():
+            return iter(self._loader)
+        # torch's handler raises wherever the process is when a worker dies, be it in the middle of
+        # an update of the weights. Without it the death is found out when its data are waited for.
+        handler = signal.getsignal(signal.SIGCHLD)
+        arriving = iter(self._loader)
+        signal.signal(signal.SIGCHLD, handler)
+        return arriving
+
+
+class _Plan(Sampler[Indices]):
+    """The numbers of the samples of each chunk of the pass to come."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Indices] = []
+
+    def __iter__(self) -> Iterator[Indices]:
+        return iter(self.chunks)
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+
+def _prepare_worker(worker: int) -> None:
+    # A signal to the whole process group is for the trainer, which still needs data to stop well.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # What was inherited belongs to the trainer; collecting it here would flush files a second time.
+    gc.freeze()
+
+
+def _copied_ahead(chunks: Iterator[Tensor], device: torch.device) -> Iterator[Tensor]:
+    """Copies of pinned chunks on a CUDA device, each under way while the one before is used."""
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    ahead: tuple[Tensor, torch.cuda.Event] | None = None
+    for pinned in chunks:
+        with torch.cuda.stream(side):
+            arriving = pinned.to(device, non_blocking=True), side.record_event()
+        if ahead is not None:
+            yield _arrived(*ahead)
+        ahead = arriving
+    if ahead is not None:
+        yield _arrived(*ahead)
+
+
+def _arrived(chunk: Tensor, copied: torch.cuda.Event) -> Tensor:
+    """`chunk`, for use by the stream that computes once the copy is complete."""
+    computing = torch.cuda.current_stream(chunk.device)
+    computing.wait_event(copied)
+    # Its memory belongs to the side stream, which must not reuse it before computing is through.
+    chunk.record_stream(computing)
+    return chunk
+
+
+_open_streams: weakref.WeakSet[StreamedSamples] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    # multiprocessing's own clean-up, which runs after this one because it was registered before,
+    # sends the workers a SIGTERM, which they ignore, and waits for them.
+    for stream in list(_open_streams):
+        stream.close()

@@ -1,0 +1,109 @@
+"""What a training loop tells of its steps: to the event log and to TensorBoard, in blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from tui_trainer.checkpoints.state import EpochTotals
+from tui_trainer.core import events
+from tui_trainer.errors import NonFiniteError
+from tui_trainer.store.run_writer import RunWriter
+from tui_trainer.train.figures import Block, FigureGatherer, shortest_floats
+from tui_trainer.train.resources import ResourceSampler
+from tui_trainer.train.tensorboard import ScalarBoard
+
+# fp16 finds its loss scale by overflowing now and then; this often in a row it never will.
+_MAX_OVERFLOWS = 50
+
+
+class StepReporter:
+    """Gathers the figures of steps and delivers them about every 100 ms."""
+
+    def __init__(
+        self,
+        writer: RunWriter,
+        board: ScalarBoard,
+        device: torch.device,
+        *,
+        steps_per_epoch: int,
+        scales_loss: bool,
+    ) -> None:
+        """`scales_loss`: gradients may overflow now and then, for the scaler to learn from."""
+        self.totals = EpochTotals()
+        self._writer = writer
+        self._board = board
+        self._steps_per_epoch = steps_per_epoch
+        self._scales_loss = scales_loss
+        self._num_overflows = 0
+        self._gatherer = FigureGatherer(device)
+        self._sampler = ResourceSampler(device)
+        self.add = self._gatherer.add
+        self.restart_clock = self._gatherer.restart_clock
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to deliver."""
+        return self._gatherer.is_due
+
+    def deliver(self) -> None:
+        """Send off what was gathered and log the blocks that have arrived.
+
+        Raises:
+            NonFiniteError: a step among them was not finite.
+        """
+        self._log(self._gatherer.send())
+
+    def drain(self) -> None:
+        """Log every step gathered so far.
+
+        Raises:
+            NonFiniteError: a step among them was not finite.
+        """
+        self._log(self._gatherer.drain())
+
+    def _log(self, blocks: list[Block]) -> None:
+        for block in blocks:
+            self._writer.emit(_steps_event(block, self._steps_per_epoch))
+            self._check_finite(block)
+            self.totals.loss += block.loss_sum
+            self.totals.correct += float(block.correct.sum())
+            self.totals.count += int(block.counted.sum())
+            self.totals.samples += block.num_samples
+            self.totals.duration_s += block.duration_s
+            self._board.add_block(block)
+        sample = self._sampler.sample_if_due()
+        if sample is not None:
+            self._writer.emit(sample)
+
+    def _check_finite(self, block: Block) -> None:
+        step = block.find_non_finite(with_gradient=not self._scales_loss)
+        if step is not None:
+            raise NonFiniteError(
+                f"Loss or gradient was not finite at step {step}; that update was not applied.",
+                "Try a smaller --lr; the last checkpoint is from before that step.",
+            )
+        if self._scales_loss:
+            self._check_overflows(block)
+
+    def _check_overflows(self, block: Block) -> None:
+        for index, is_finite in enumerate(np.isfinite(block.grad_norm)):
+            self._num_overflows = 0 if is_finite else self._num_overflows + 1
+            if self._num_overflows > _MAX_OVERFLOWS:
+                raise NonFiniteError(
+                    f"The gradient overflowed fp16 {self._num_overflows} steps in a row up to "
+                    f"step {block.first + index}; none of them was applied.",
+                    "Use --precision bf16 or fp32, or try a smaller --lr.",
+                )
+
+
+def _steps_event(block: Block, steps_per_epoch: int) -> events.Steps:
+    return events.Steps(
+        epoch=(block.first - 1) // steps_per_epoch + 1,
+        first=block.first,
+        loss=shortest_floats(block.loss),
+        lr=shortest_floats(np.asarray(block.lr, np.float32)),
+        grad_norm=shortest_floats(block.grad_norm),
+        accuracy=shortest_floats(block.accuracy),
+        samples_per_s=round(block.num_samples / max(block.duration_s, 1e-9), 1),
+    )
