@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 
 def make_model() -> nn.Module:
-    """The network that tuitrain trains on the digits: three convolutions, each halving the image."""
+    """The network of `tuitrain train digits`: three convolutions, each halving the image."""
     layers: list[nn.Module] = []
     for before, after in ((1, 16), (16, 32), (32, 64)):
         layers += [
@@ -31,7 +31,7 @@ def make_model() -> nn.Module:
 
 def load(folder: Path, split: str) -> tuple[Tensor, Tensor]:
     """Images of a split, as floats, and labels."""
-    images = np.load(folder / f"{split}-images.npy")
+    images = np.load(folder / f"{split}-inputs.npy")
     return torch.from_numpy(images).float(), torch.from_numpy(
         np.load(folder / f"{split}-labels.npy")
     )
@@ -61,7 +61,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, settings: dict[str, 
     best = 0.0
     for _ in range(epochs):
         model.train()
-        for chosen_B in train_N[torch.randperm(len(train_N))].split(batch_size):
+        for chosen_B in torch.split(train_N[torch.randperm(len(train_N))], batch_size):
             optimizer.zero_grad()
             loss = F.cross_entropy(model(images[chosen_B]), labels[chosen_B])
             loss.backward()  # type: ignore[no-untyped-call]

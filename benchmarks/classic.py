@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,17 +72,26 @@ def main() -> None:
 
 def make_loaders(root: str, device: torch.device) -> tuple[DataLoader[Tensor], DataLoader[Tensor]]:
     """Training and test data; workers and pinned memory on a GPU only, as in the example."""
-    transform = transforms.Compose(
-        [transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))]
-    )
     on_gpu = device.type == "cuda"
-    workers = {"num_workers": 1, "pin_memory": True, "persistent_workers": True} if on_gpu else {}
-    train = datasets.MNIST(root, train=True, transform=transform)
-    test = datasets.MNIST(root, train=False, transform=transform)
+    workers: dict[str, Any] = (
+        {"num_workers": 1, "pin_memory": True, "persistent_workers": True} if on_gpu else {}
+    )
+    test = datasets.MNIST(root, train=False, transform=make_transform())
     return (
-        DataLoader(train, batch_size=64, shuffle=True, **workers),
+        DataLoader(make_training_set(root), batch_size=64, shuffle=True, **workers),
         DataLoader(test, batch_size=1000, **workers),
     )
+
+
+def make_training_set(root: str) -> Any:
+    """torchvision's MNIST, each image made a tensor and normalised when it is asked for."""
+    return datasets.MNIST(root, train=True, transform=make_transform())
+
+
+def make_transform() -> Any:
+    """An image to a normalised tensor."""
+    steps = [transforms.ToTensor(), transforms.Normalize((0.1307,), (0.3081,))]
+    return transforms.Compose(steps)
 
 
 def train_epoch(

@@ -7,6 +7,7 @@ drawn anew each epoch, in single precision, by SGD with learning rate 0.01 and m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 from collections.abc import Callable
@@ -21,15 +22,34 @@ BATCH_SIZE = 64
 LEARNING_RATE = 0.01
 MOMENTUM = 0.5
 
-MODULES = {
-    "tuitrain": "benchmarks.engine",
-    "tight loop": "benchmarks.loops",
-    "tight loop again": "benchmarks.loops",
-    "DataLoader loop": "benchmarks.loops",
-    "Lightning": "benchmarks.peers.with_lightning",
-    "Ignite": "benchmarks.peers.with_ignite",
-    "Keras": "benchmarks.peers.with_keras",
-    "skorch": "benchmarks.peers.with_skorch",
+
+@dataclass(frozen=True)
+class Entry:
+    """How a contestant trains: its module, and what its DataLoader is fed by, if it has one.
+
+    `images`: torchvision's MNIST and its transforms, one image at a time; `images, 2 workers`: in
+    processes of their own; `tensors`: normalised floats that lie in memory already.
+    """
+
+    module: str
+    feed: str = ""
+
+
+_LIGHTNING, _IGNITE = "benchmarks.peers.with_lightning", "benchmarks.peers.with_ignite"
+
+ENTRIES = {
+    "tuitrain": Entry("benchmarks.engine"),
+    "tight loop": Entry("benchmarks.loops"),
+    "tight loop again": Entry("benchmarks.loops"),
+    "DataLoader loop": Entry("benchmarks.loops", "images"),
+    "DataLoader loop, 2 workers": Entry("benchmarks.loops", "images, 2 workers"),
+    "DataLoader loop, tensors": Entry("benchmarks.loops", "tensors"),
+    "Lightning": Entry(_LIGHTNING, "images"),
+    "Lightning, tensors": Entry(_LIGHTNING, "tensors"),
+    "Ignite": Entry(_IGNITE, "images"),
+    "Ignite, tensors": Entry(_IGNITE, "tensors"),
+    "Keras": Entry("benchmarks.peers.with_keras"),
+    "skorch": Entry("benchmarks.peers.with_skorch"),
 }
 
 
@@ -44,8 +64,9 @@ class Steps(Protocol):
 class Course:
     """What a contestant is to train on and with, and who to tell of each step."""
 
-    name: str
+    feed: str
     data_dir: Path
+    mnist_root: Path
     runs_dir: Path
     device: str
     threads: int
@@ -55,9 +76,10 @@ class Course:
 def main() -> None:
     """Train until told to end."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", choices=MODULES)
+    parser.add_argument("name", choices=ENTRIES)
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="tuitrain's runs")
+    parser.add_argument("--mnist-root", type=Path, default=Path(), help="for torchvision's MNIST")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, help="train so many without pauses, then end")
@@ -67,21 +89,20 @@ def main() -> None:
         os.environ["OMP_NUM_THREADS"] = str(given.threads)
     pacer = None if given.steps else Pacer(_synchronizer(given.device))
     course = Course(
-        name=given.name,
+        feed=ENTRIES[given.name].feed,
         data_dir=choose_data_dir(given.data_dir),
+        mnist_root=given.mnist_root,
         runs_dir=given.runs,
         device=given.device,
         threads=given.threads,
         pacer=pacer or StepLimit(given.steps),
     )
     train: Callable[[Course], dict[str, Any] | None] = importlib.import_module(
-        MODULES[given.name]
+        ENTRIES[given.name].module
     ).train
     facts = None
-    try:
+    with contextlib.suppress(Ended):
         facts = train(course)
-    except Ended:
-        pass
     if pacer is not None:
         pacer.report(facts or {})
 

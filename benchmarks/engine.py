@@ -2,13 +2,14 @@
 
 What trains is `run_session`, as in a worker's process, with everything on that is on by default:
 event log, summary, TensorBoard, checkpoints, gradient norm, resource samples, control. For the
-length of a session one name in `worker.training` is replaced: `set_up`, by one that hands out the
-task's batches through a counter, or `Trainer`, by one with clocks on what logging it does.
+length of a session one name is replaced: `set_up`, by one that counts the batches it hands out.
+For the cost of logging it is a second one, `StepReporter`, by one with clocks.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import signal
 import uuid
 from collections.abc import Iterator
@@ -95,21 +96,25 @@ def train(course: Course) -> dict[str, Any]:
     """Train for ever; what the run folder then holds."""
     settings = mnist_settings(course.device, course.threads, epochs=100_000)
     job = make_job(course.data_dir, course.runs_dir, settings)
-    # Before torch is imported, as in a worker.
-    choose_threads(course.threads)
-    from tui_trainer.worker import training
+    run_counted(job, course.pacer)
+    return inspect_run(Path(job.run_path))
 
+
+def run_counted(job: TrainJob, pacer: Steps) -> None:
+    """Train a run as a worker does, until its end or until `pacer` raises `Ended`."""
+    # Before torch is imported, as in a worker.
+    choose_threads(job.config.hardware.threads)
+    training: Any = importlib.import_module("tui_trainer.worker.training")
     interrupts = Interrupts()
     set_up = training.set_up
 
     def set_up_counted(*args: Any, **kwargs: Any) -> Any:
         task = set_up(*args, **kwargs)
-        counted = CountedBatches(task.train, course.pacer, interrupts)
+        counted = CountedBatches(task.train, pacer, interrupts)
         return dataclasses.replace(task, train=cast(Any, counted))
 
     with mock.patch.object(training, "set_up", set_up_counted):
         run_session(job, interrupts)
-    return inspect_run(Path(job.run_path))
 
 
 def inspect_run(run: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,15 +11,34 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.contestant import BATCH_SIZE, LEARNING_RATE, MOMENTUM, Course
-from tui_trainer.models.zoo import MnistExample
 
 MEAN, DEVIATION = 0.1307, 0.3081
+
+
+class Network(nn.Module):
+    """tuitrain's `mnist-example`: the network of the classic PyTorch MNIST article."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 10, 5)
+        self.conv2 = nn.Conv2d(10, 20, 5)
+        self.dropout2d = nn.Dropout2d()
+        self.linear1 = nn.Linear(320, 50)
+        self.linear2 = nn.Linear(50, 10)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Logits B×K."""
+        x_BCHW = F.relu(F.max_pool2d(self.conv1(x_BCHW), 2))
+        x_BCHW = F.relu(F.max_pool2d(self.dropout2d(self.conv2(x_BCHW)), 2))
+        hidden_BD = F.relu(self.linear1(x_BCHW.flatten(1)))
+        logits_BK: Tensor = self.linear2(F.dropout(hidden_BD, training=self.training))
+        return logits_BK
 
 
 def load_images(course: Course) -> tuple[Tensor, Tensor]:
     """MNIST's training images in memory, normalised floats N×1×28×28, and labels N."""
     folder = course.data_dir / "mnist"
-    images_NCHW = torch.from_numpy(np.load(folder / "train-images.npy"))
+    images_NCHW = torch.from_numpy(np.load(folder / "train-inputs.npy"))
     labels_N = torch.from_numpy(np.load(folder / "train-labels.npy"))
     return images_NCHW.float().div_(255).sub_(MEAN).div_(DEVIATION), labels_N
 
@@ -26,7 +47,7 @@ def make_model(course: Course) -> nn.Module:
     """The network, on the device, with the threads set."""
     torch.set_num_threads(course.threads)
     torch.manual_seed(0)
-    return MnistExample(10).to(course.device)
+    return Network().to(course.device)
 
 
 def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
@@ -34,19 +55,32 @@ def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
     return torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
 
 
-def make_loader(course: Course) -> DataLoader[tuple[Tensor, ...]]:
-    """The data through a DataLoader; for data in memory it is fastest without workers."""
-    dataset = TensorDataset(*load_images(course))
+def make_loader(course: Course) -> DataLoader[Any]:
+    """The data through a DataLoader, by default without workers, as is fastest for tensors."""
+    on_gpu = course.device == "cuda"
+    if course.feed == "tensors":
+        tensors = TensorDataset(*load_images(course))
+        return DataLoader(tensors, batch_size=BATCH_SIZE, shuffle=True, pin_memory=on_gpu)
+    from benchmarks.classic import make_training_set
+
+    images = make_training_set(str(course.mnist_root))
+    workers = 2 if course.feed == "images, 2 workers" else int(on_gpu)
     return DataLoader(
-        dataset, batch_size=BATCH_SIZE, shuffle=True, pin_memory=course.device == "cuda"
+        images,
+        batch_size=BATCH_SIZE,
+        shuffle=True,
+        pin_memory=on_gpu,
+        num_workers=workers,
+        persistent_workers=workers > 0,
     )
 
 
 def train(course: Course) -> None:
-    """Train for ever, by the loop that the contestant is named after."""
-    if course.name == "DataLoader loop":
+    """Train for ever, with or without a DataLoader."""
+    if course.feed:
         train_by_loader(course)
-    train_by_index(course)
+    else:
+        train_by_index(course)
 
 
 def train_by_index(course: Course) -> None:
@@ -67,7 +101,7 @@ def train_by_index(course: Course) -> None:
 
 
 def train_by_loader(course: Course) -> None:
-    """The same with a DataLoader over a TensorDataset."""
+    """The same with a DataLoader."""
     model = make_model(course)
     loader = make_loader(course)
     optimizer = make_optimizer(model)
@@ -78,6 +112,6 @@ def train_by_loader(course: Course) -> None:
             labels_B = labels_B.to(course.device, non_blocking=True)
             optimizer.zero_grad()
             loss = F.cross_entropy(model(images_BCHW), labels_B)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             course.pacer.step_done()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ class Options:
     """Where things are, on what to measure, and how long."""
 
     data_dir: Path
-    mnist: Path | None
     results: Path
     device: str
     threads: int
@@ -28,9 +26,6 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     """A parser of the options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data-dir", type=Path, help="prepared datasets (default: as tuitrain's)")
-    parser.add_argument(
-        "--mnist", type=Path, help="the four IDX files (default: $TUITRAIN_TEST_MNIST)"
-    )
     parser.add_argument("--results", type=Path, default=default_results(), help="folder of results")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2, help="processor threads of everyone")
@@ -40,10 +35,8 @@ def make_parser(description: str) -> argparse.ArgumentParser:
 
 def to_options(given: argparse.Namespace) -> Options:
     """The shared options among those given."""
-    mnist = given.mnist or os.environ.get("TUITRAIN_TEST_MNIST")
     return Options(
         data_dir=choose_data_dir(given.data_dir),
-        mnist=Path(mnist).absolute() if mnist else None,
         results=given.results.absolute(),
         device=given.device,
         threads=given.threads,

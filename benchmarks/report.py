@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,9 +41,11 @@ def main() -> None:
 def render(results: Sequence[Result], machines: dict[str, Machine]) -> str:
     """The whole report, a part for each device."""
     parts = [_HEAD]
-    rows = [row for result in results for row in result.rows if row.verdict]
-    missed = sum(row.verdict == "MISS" for row in rows)
-    parts.append(f"{len(rows) - missed} of {len(rows)} targets reached, {missed} missed.\n")
+    verdicts = Counter(row.verdict for result in results for row in result.rows if row.target)
+    parts.append(
+        f"Of {verdicts.total()} targets {verdicts['pass']} reached, {verdicts['MISS']} missed, "
+        f"{verdicts['void']} not decided because the control failed.\n"
+    )
     for device in sorted({result.device for result in results}):
         parts.append(f"## On {'a GPU' if device == 'cuda' else 'the processor'}\n")
         if device in machines:

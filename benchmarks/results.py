@@ -11,18 +11,24 @@ from benchmarks.statistics import Estimate, Target
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure: a median with its interval, and the target it has, if any."""
+    """One figure: a median with its interval, and the target it has, if any.
+
+    It is void where a control showed that the measurement cannot be trusted.
+    """
 
     what: str
     figure: Estimate
     unit: str = ""
     target: Target | None = None
+    is_void: bool = False
 
     @property
     def verdict(self) -> str:
-        """`pass`, `MISS`, or nothing where there is no target."""
+        """`pass`, `MISS` or `void`, or nothing where there is no target."""
         if self.target is None:
             return ""
+        if self.is_void:
+            return "void"
         return "pass" if self.target.is_met(self.figure.median) else "MISS"
 
 
@@ -46,7 +52,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def save(folder: Path, name: str, value: Result | Machine) -> None:
-    """Write a result or a machine as `NAME-DEVICE.json` and print it."""
+    """Write a result or a machine as `NAME-DEVICE.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}-{value.device}.json"
     file.write_bytes(msgspec.json.format(msgspec.json.encode(value)))

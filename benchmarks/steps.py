@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestant import BATCH_SIZE, MODULES
+from benchmarks.contestant import BATCH_SIZE, ENTRIES
+from benchmarks.mnist_files import lay_out
 from benchmarks.options import Options, make_parser, require_prepared, to_options
 from benchmarks.pacer import Contestant
 from benchmarks.processes import scratch_folder
@@ -36,16 +37,16 @@ Rates = dict[str, list[float]]
 def main() -> None:
     """Measure, save and print."""
     parser = make_parser(__doc__ or "")
-    parser.add_argument("--launches", type=int, default=3, help="fresh processes for everyone")
-    parser.add_argument("--segments", type=int, default=12, help="segments of each, per launch")
-    parser.add_argument("--segment-s", type=float, default=1.5, help="about this long")
-    parser.add_argument("--only", nargs="*", choices=list(MODULES), help="fewer contestants")
+    parser.add_argument("--launches", type=int, default=5, help="fresh processes for everyone")
+    parser.add_argument("--segments", type=int, default=7, help="segments of each, per launch")
+    parser.add_argument("--segment-s", type=float, default=1.2, help="about this long")
+    parser.add_argument("--only", nargs="*", choices=list(ENTRIES), help="fewer contestants")
     given = parser.parse_args()
     if given.quick:
         given.launches, given.segments, given.segment_s = 1, 6, 0.5
     options = to_options(given)
     require_prepared(options, "mnist")
-    names = given.only or list(MODULES)
+    names = given.only or list(ENTRIES)
     load = load_note()
     rates: Rates = {name: [] for name in names}
     facts: dict[str, Any] = {}
@@ -64,6 +65,7 @@ def _measure_launch(
 ) -> tuple[Rates, dict[str, Any]]:
     """Steps per second of each contestant's segments, and what tuitrain's run folder held."""
     arguments = ["--data-dir", str(options.data_dir), "--runs", str(folder / "runs")]
+    arguments += ["--mnist-root", str(lay_out(options.data_dir, folder / "root"))]
     arguments += ["--device", options.device, "--threads", str(options.threads)]
     started: list[Contestant] = []
     facts: dict[str, Any] = {}
@@ -106,28 +108,12 @@ def make_result(
         )
         for name, values in rates.items()
     ]
-    notes = [load]
+    control = _control_row(rates)
+    notes = [load, _control_note(control)]
     if _OURS in rates:
-        for name in rates:
-            if name not in (_OURS, _CONTROL):
-                bound = _TARGETS.get(name)
-                rows.append(
-                    Row(
-                        what=f"tuitrain / {name}",
-                        figure=estimate_median(paired_ratios(rates[_OURS], rates[name])),
-                        unit="×",
-                        target=Target(bound, at_least=True) if bound else None,
-                    )
-                )
+        is_void = control is None or not is_level(control.figure)
+        rows += _ratio_rows(rates, is_void=is_void)
         notes.append("The last run folder of tuitrain held " + _list_facts(facts) + ".")
-    if _TIGHT in rates and _CONTROL in rates:
-        control = estimate_median(paired_ratios(rates[_CONTROL], rates[_TIGHT]))
-        rows.append(Row(what="A/A control: tight loop again / tight loop", figure=control, unit="×"))
-        notes.append(
-            "The control is within 1 % of 1."
-            if is_level(control)
-            else "THE CONTROL IS MORE THAN 1 % FROM 1: these ratios are not to be trusted."
-        )
     return Result(
         name="steps",
         title="Step throughput",
@@ -139,10 +125,38 @@ def make_result(
             f"about {given.segment_s:g} s ({given.launches} launches × {given.segments} segments). "
             "A ratio is of two segments of one round."
         ),
-        rows=tuple(rows),
+        rows=(*rows, *([control] if control else [])),
         notes=tuple(notes),
         is_quick=options.quick,
     )
+
+
+def _ratio_rows(rates: Mapping[str, Sequence[float]], *, is_void: bool) -> list[Row]:
+    rows = []
+    for name in rates:
+        if name not in (_OURS, _CONTROL):
+            figure = estimate_median(paired_ratios(rates[_OURS], rates[name]))
+            bound = _TARGETS.get(name)
+            target = Target(bound, at_least=True) if bound else None
+            what = f"tuitrain / {name}"
+            rows.append(Row(what=what, figure=figure, unit="×", target=target, is_void=is_void))
+    return rows
+
+
+def _control_row(rates: Mapping[str, Sequence[float]]) -> Row | None:
+    """The tight loop against its own copy, if both were measured."""
+    if _TIGHT not in rates or _CONTROL not in rates:
+        return None
+    figure = estimate_median(paired_ratios(rates[_CONTROL], rates[_TIGHT]))
+    return Row(what=f"A/A control: {_CONTROL} / {_TIGHT}", figure=figure, unit="×")
+
+
+def _control_note(control: Row | None) -> str:
+    if control is None:
+        return "Without the control nothing is decided."
+    if is_level(control.figure):
+        return "The control is within 1 % of 1."
+    return "The control is more than 1 % from 1: these ratios are not to be trusted."
 
 
 def _list_facts(facts: Mapping[str, Any]) -> str:

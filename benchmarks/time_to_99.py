@@ -1,6 +1,6 @@
 """Wall time from pressing Enter to 99 % on MNIST: tuitrain against the classic PyTorch example.
 
-python -m benchmarks.time_to_99 --mnist FOLDER
+python -m benchmarks.time_to_99
 """
 
 from __future__ import annotations
@@ -46,11 +46,9 @@ def main() -> None:
         given.pairs, given.seeds = 1, 1
     options = to_options(given)
     require_prepared(options, "mnist")
-    if options.mnist is None:
-        raise SystemExit("Name the folder of MNIST's four IDX files with --mnist.")
     load = load_note()
     with scratch_folder() as folder:
-        commands = _Commands(options, given, folder, lay_out(options.mnist, folder / "root"))
+        commands = _Commands(options, given, folder, lay_out(options.data_dir, folder / "root"))
         trained = interleave(
             {"ours": commands.train_ours, "classic": commands.train_classic}, given.pairs
         )
@@ -83,7 +81,9 @@ class _Commands:
         work.mkdir()
         command = [*tuitrain_command(), "train", "mnist", *self._recipe, "--seed", str(seed)]
         command += ["--device", self._device, "--threads", self._threads, "--json"]
-        outcome = run(command, cwd=work, environment=clean_environment(TUITRAIN_DATA=self._data_dir))
+        outcome = run(
+            command, cwd=work, environment=clean_environment(TUITRAIN_DATA=self._data_dir)
+        )
         said = json.loads(outcome.stdout)
         accuracy = said["last"]["test"]["accuracy"]
         return self._tell("tuitrain", Trained(seed, outcome.wall_s, accuracy, said["epoch"]))

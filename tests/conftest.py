@@ -21,6 +21,10 @@ from tui_trainer.store.config_sources import encode_config
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder
 
+# The tensors of tests are small: a second thread gains nothing, and costs much where several test
+# processes share the cores. Read when torch is first imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 settings.register_profile("tuitrain", deadline=None, max_examples=50, database=None)
 settings.load_profile("tuitrain")
 

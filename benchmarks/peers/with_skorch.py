@@ -9,8 +9,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from benchmarks.contestant import BATCH_SIZE, LEARNING_RATE, MOMENTUM, Course, Steps
-from benchmarks.loops import load_images
-from tui_trainer.models.zoo import MnistExample
+from benchmarks.loops import Network, load_images
 
 
 class PacedNet(NeuralNet):
@@ -30,8 +29,7 @@ def train(course: Course) -> None:
     torch.manual_seed(0)
     images_NCHW, labels_N = load_images(course)
     net = PacedNet(
-        MnistExample,
-        module__num_classes=10,
+        Network,
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.SGD,
         optimizer__momentum=MOMENTUM,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
 
 from tests.data.idx_files import write_idx_folder
 from tests.tasks import stripes
@@ -41,9 +44,33 @@ def test_digits_are_the_1797_of_scikit_learn(tmp_path: Path) -> None:
     assert ours == theirs
 
 
-def test_digits_are_prepared_the_same_every_time(tmp_path: Path) -> None:
-    first = prepare_dataset(tmp_path / "a", "digits")
-    assert prepare_dataset(tmp_path / "b", "digits") == first
+@pytest.mark.parametrize(
+    ("name", "load"), [("wine", load_wine), ("breast-cancer", load_breast_cancer)]
+)
+def test_the_tables_are_those_of_scikit_learn(
+    tmp_path: Path, name: str, load: Callable[[], Any]
+) -> None:
+    entry = DATASETS[name]
+    spec = prepare_dataset(tmp_path, name)
+    counts = {split: part.count for split, part in spec.splits.items()}
+    assert counts == {"train": entry.train_count, "test": entry.test_count}
+    tables, labels = zip(*(load_split(tmp_path, name, s) for s in spec.splits), strict=True)
+    bunch = load()
+    assert [*spec.classes] == [*bunch.target_names]
+    ours = sorted(zip(map(tuple, np.concatenate(tables)), np.concatenate(labels), strict=True))
+    theirs = zip(map(tuple, bunch.data.astype(np.float32)), bunch.target, strict=True)
+    assert ours == sorted(theirs)
+    for label, share in enumerate(np.bincount(bunch.target) / len(bunch.target)):
+        assert abs((labels[1] == label).mean() - share) < 0.02
+
+
+@pytest.mark.parametrize("name", [name for name in DATASETS if DATASETS[name].is_installed])
+def test_what_is_installed_is_prepared_the_same_every_time_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(socket, "create_connection", pytest.fail)
+    first = prepare_dataset(tmp_path / "a", name)
+    assert prepare_dataset(tmp_path / "b", name) == first
 
 
 @pytest.mark.parametrize("zipped", [True, False])

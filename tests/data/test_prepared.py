@@ -12,10 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as np_arrays
 
-from tests.tasks import prepare_stripes, stripes
+from tests.tasks import MARKERS, marked_texts, prepare_stripes, prepare_tokens, stripes
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.specs import DATASET_VERSION
-from tui_trainer.data.prepared import load_split, measure_pixels, save_prepared
+from tui_trainer.data.prepared import (
+    Arrays,
+    load_split,
+    measure_features,
+    measure_pixels,
+    save_prepared,
+)
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.datasets import (
     dataset_bytes,
@@ -87,6 +93,19 @@ def test_a_dataset_of_another_version_is_refused(tmp_path: Path) -> None:
         read_spec(tmp_path, "mnist")
 
 
+def test_a_dataset_of_the_first_version_is_to_be_prepared_again(tmp_path: Path) -> None:
+    """Its manifest has other fields, and is not damaged."""
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    (folder / "dataset.json").write_text(
+        '{"name":"mnist","title":"","shape":[1,28,28],"classes":["0"],"mean":[0.0],"std":[1.0],'
+        '"splits":{},"origin":"","version":1}'
+    )
+    with pytest.raises(DatasetError, match="another version") as caught:
+        read_spec(tmp_path, "mnist")
+    assert "tuitrain data get mnist" in caught.value.hint
+
+
 def test_a_path_in_the_manifest_does_not_leave_the_folder(tmp_path: Path) -> None:
     spec = prepare_stripes(tmp_path / "data")
     shutil.copy(tmp_path / "data/mnist/train-inputs.npy", tmp_path / "outside.npy")
@@ -113,6 +132,79 @@ def test_images_that_do_not_pair_with_labels_are_refused(tmp_path: Path) -> None
     images, labels = stripes(entry, 20, 1)
     with pytest.raises(DatasetError, match="with 19 labels"):
         save_prepared(tmp_path, entry, {"train": (images, labels[:-1])}, "test")
+
+
+_TABLE = msgspec.structs.replace(
+    DATASETS["wine"], name="table", shape=(3,), classes=("a", "b"), train_count=4, test_count=4
+)
+
+
+def _table(rows: list[list[float]]) -> Arrays:
+    table, labels = np.array(rows, np.float32), np.arange(len(rows)) % 2
+    return {"train": (table, labels), "test": (table, labels)}
+
+
+@given(
+    np_arrays(
+        np.float32,
+        st.tuples(st.integers(2, 6), st.integers(1, 4)),
+        elements=st.floats(-1e4, 1e4, width=32),
+    )
+)
+def test_mean_and_deviation_are_the_columns(table_NF: np.ndarray) -> None:
+    mean, std = measure_features(table_NF)
+    wide = table_NF.astype(np.float64)
+    assert np.allclose(mean, wide.mean(0))
+    varied = wide.std(0) > 1e-3
+    assert np.allclose(np.array(std)[varied], wide.std(0)[varied])
+    assert all(value > 0 for value in std)
+
+
+def test_a_constant_column_is_left_as_it_is() -> None:
+    mean, std = measure_features(np.full((5, 1), 0.1, np.float32))
+    assert mean == pytest.approx((0.1,))
+    assert std == (1.0,)
+
+
+def test_a_table_is_kept_as_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DATASETS, "table", _TABLE)
+    arrays = _table([[1, 2, 3], [4, 5, 6], [7, 8, 9.5], [0, 0, 0]])
+    spec = save_prepared(tmp_path, _TABLE, arrays, "test")
+    assert read_spec(tmp_path, "table") == spec
+    assert len(spec.mean) == len(spec.std) == 3
+    inputs, labels = load_split(tmp_path, "table", "train")
+    assert inputs.dtype == np.float32
+    assert np.array_equal(inputs, arrays["train"][0])
+    assert labels.tolist() == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_table_with_holes_is_refused(tmp_path: Path, value: float) -> None:
+    with pytest.raises(DatasetError, match="not finite"):
+        save_prepared(tmp_path, _TABLE, _table([[1, 2, value]]), "test")
+
+
+def test_tokens_are_kept_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = prepare_tokens(tmp_path, monkeypatch)
+    assert read_spec(tmp_path, spec.name) == spec
+    assert (spec.mean, spec.std, spec.vocabulary) == ((), (), MARKERS.vocabulary)
+    inputs, _ = load_split(tmp_path, spec.name, "train")
+    assert inputs.dtype == np.int32
+    assert np.array_equal(inputs, marked_texts(MARKERS, len(inputs), 1)[0])
+
+
+@pytest.mark.parametrize("token", [-1, MARKERS.vocabulary])
+def test_tokens_outside_the_vocabulary_are_refused(tmp_path: Path, token: int) -> None:
+    texts, labels = marked_texts(MARKERS, 9, 1)
+    texts[4, 2] = token
+    with pytest.raises(DatasetError, match="must lie between 0 and 39"):
+        save_prepared(tmp_path, MARKERS, {"train": (texts, labels)}, "test")
+
+
+def test_inputs_of_another_type_are_refused(tmp_path: Path) -> None:
+    texts, labels = marked_texts(MARKERS, 9, 1)
+    with pytest.raises(DatasetError, match="type int64"):
+        save_prepared(tmp_path, MARKERS, {"train": (texts.astype(np.int64), labels)}, "test")
 
 
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

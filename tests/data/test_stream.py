@@ -76,20 +76,6 @@ def test_signals_to_the_whole_group_leave_workers_alone(batches: Batches) -> Non
     assert len(list(batches.shuffled(0, 1))) == batches.num_batches
 
 
-def test_a_worker_that_dies_is_named_where_its_data_are_waited_for(batches: Batches) -> None:
-    before = _children()
-    passing = batches.shuffled(0, 0)
-    next(passing)
-    workers = _children() - before
-    for worker in workers:
-        os.kill(worker, signal.SIGKILL)
-    # Had torch's handler been left in place, it would raise here, outside of any pass.
-    _wait_for(lambda: all(_is_dead(worker) for worker in workers), 10)
-    with pytest.raises(WorkerError, match="could not be loaded: DataLoader worker"):
-        list(passing)
-    assert len(list(batches.shuffled(0, 0))) == batches.num_batches
-
-
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_file_that_is_gone_is_named(tmp_path: Path, workers: int) -> None:
     inputs = map_inputs(tmp_path, make_inputs(_SPEC, 100))
@@ -107,31 +93,46 @@ def test_nothing_is_drawn_from_the_models_generator(batches: Batches) -> None:
 
 
 _PARENT = """
-import sys, time
-import numpy as np, psutil, torch
+import os, signal, sys, time
+import numpy as np, psutil
 from tests.data.samples import make_spec, make_inputs, serve
-spec = make_spec((1, 6, 7))
+from tui_trainer.errors import WorkerError
+
 inputs = np.load(sys.argv[1], mmap_mode="r")
-batches = serve(spec, inputs, placement="stream", workers=2)
-next(batches.shuffled(0, 0))
-print(*(child.pid for child in psutil.Process().children()), flush=True)
-if sys.argv[2] == "wait":
+batches = serve(make_spec((1, 6, 7)), inputs, placement="stream", workers=2)
+batches._batches_per_chunk = 1
+passing = batches.shuffled(0, 0)
+next(passing)
+workers = psutil.Process().children()
+print(*(worker.pid for worker in workers), flush=True)
+if sys.argv[2] == "killed":
     time.sleep(100)
+if sys.argv[2] == "bereft":
+    for worker in workers:
+        worker.kill()
+    time.sleep(0.5)
+    print("undisturbed")
+    try:
+        list(passing)
+    except WorkerError as error:
+        print(error.message)
+    print(len(list(batches.shuffled(0, 0))))
 """
+
+
+def _start_parent(folder: Path, end: str) -> tuple[subprocess.Popen[str], list[int]]:
+    """A process that streams by two workers, and these; `end` says what becomes of it."""
+    np.save(folder / "inputs.npy", make_inputs(_SPEC, _COUNT))
+    command = [sys.executable, "-c", _PARENT, str(folder / "inputs.npy"), end]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    return parent, [int(pid) for pid in parent.stdout.readline().split()]
 
 
 @pytest.mark.parametrize("end", ["killed", "left open"])
 def test_no_worker_survives_its_parent(tmp_path: Path, end: str) -> None:
-    np.save(tmp_path / "inputs.npy", make_inputs(_SPEC, _COUNT))
-    argument = "wait" if end == "killed" else "leave"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", _PARENT, str(tmp_path / "inputs.npy"), argument],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    parent, workers = _start_parent(tmp_path, end)
     try:
-        assert parent.stdout is not None
-        workers = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(workers) == 2
         if end == "killed":
             parent.kill()
@@ -142,6 +143,18 @@ def test_no_worker_survives_its_parent(tmp_path: Path, end: str) -> None:
     finally:
         parent.kill()
         parent.communicate()
+
+
+def test_a_worker_that_dies_is_named_where_its_data_are_waited_for(tmp_path: Path) -> None:
+    # In a process of its own, because torch sets the handler that would raise anywhere only once.
+    parent, workers = _start_parent(tmp_path, "bereft")
+    said, _ = parent.communicate(timeout=60)
+    undisturbed, message, num_batches = said.splitlines()
+    assert parent.returncode == 0
+    assert undisturbed == "undisturbed"
+    assert message.startswith("The data could not be loaded: DataLoader worker (pid")
+    assert any(str(worker) in message for worker in workers)
+    assert num_batches == "250"
 
 
 def _is_dead(pid: int) -> bool:

@@ -11,9 +11,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_score, recall_score
-from torch import nn
+from torch import Tensor, nn
 
-from tui_trainer.evaluate.metrics import Judgement, judge
+from tui_trainer.data.batches import Batch
+from tui_trainer.evaluate.metrics import Criteria, Judgement, judge
 from tui_trainer.evaluate.report import make_report, write_report
 
 _CLASSES = ("cat", "dog", "owl")
@@ -23,7 +24,7 @@ _PAIRS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, m
 def _judgement(pairs: list[tuple[int, int]]) -> Judgement:
     labels, predicted = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
     loss = np.linspace(0, 1, len(pairs), dtype=np.float32)
-    return Judgement(labels, predicted, loss, 1 - loss / 2)
+    return Judgement(labels, predicted, loss, 1 - loss / 2, float(loss.mean()), {"f1": 0.25})
 
 
 @given(_PAIRS)
@@ -32,6 +33,8 @@ def test_the_report_agrees_with_scikit_learn(pairs: list[tuple[int, int]]) -> No
     report = make_report(judgement, _CLASSES)
     labels, predicted = judgement.labels_N, judgement.predicted_N
     assert report["accuracy"] == pytest.approx(accuracy_score(labels, predicted))
+    assert report["loss"] == judgement.loss
+    assert report["f1"] == 0.25
     matrix = confusion_matrix(labels, predicted, labels=[0, 1, 2])
     assert report["confusion"] == matrix.tolist()
     options = {"labels": [0, 1, 2], "average": None, "zero_division": np.nan}
@@ -55,15 +58,50 @@ def test_a_report_is_a_strict_json_file(tmp_path: Path) -> None:
     assert read["classes"][1]["recall"] is None
 
 
+def _linear() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(4, 3))
+
+
+def _batches(x: Tensor, labels: Tensor, *edges: int) -> list[Batch]:
+    return [
+        Batch(*part) for part in zip(x.tensor_split(edges), labels.tensor_split(edges), strict=True)
+    ]
+
+
 def test_judging_uses_evaluation_mode_and_puts_the_mode_back() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.9), nn.Linear(4, 3))
-    model.train()
+    model = _linear().train()
     x, y = torch.randn(20, 1, 2, 2), torch.randint(0, 3, (20,))
-    batches = [(x[:13], y[:13]), (x[13:], y[13:])]
-    first, second = judge(model, batches), judge(model, batches)
+    batches = _batches(x, y, 13)
+    first, second = (judge(model, batches, Criteria()) for _ in range(2))
     assert model.training
     assert np.array_equal(first.loss_N, second.loss_N)
     expected = nn.functional.cross_entropy(model.eval()(x), y).item()
     assert first.loss == pytest.approx(expected, rel=1e-5)
     assert first.accuracy == pytest.approx((model(x).argmax(1) == y).float().mean().item())
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_labels_that_are_left_out_do_not_count() -> None:
+    model = _linear().eval()
+    x, y = torch.randn(20, 1, 2, 2), torch.randint(0, 3, (20,))
+    judgement = judge(model, _batches(x, y, 13), Criteria(ignore_index=1))
+    expected = judge(model, _batches(x[y != 1], y[y != 1]), Criteria())
+    assert np.array_equal(judgement.labels_N, expected.labels_N)
+    assert judgement.metrics == pytest.approx(expected.metrics)
+
+
+def test_a_loss_and_metrics_of_ones_own_are_figures() -> None:
+    model = _linear().eval()
+    x, y = torch.randn(20, 1, 2, 2), torch.randint(0, 3, (20,))
+    criteria = Criteria(
+        loss=lambda logits, labels: nn.functional.multi_margin_loss(logits, labels),
+        metrics={"share_of_first": lambda logits, labels: (logits.argmax(1) == 0).float().mean()},
+    )
+    # Batches of unequal size: the mean is over samples, not over batches.
+    judgement = judge(model, _batches(x, y, 3, 10), criteria)
+    expected = nn.functional.multi_margin_loss(model(x), y).item()
+    assert judgement.loss == pytest.approx(expected, rel=1e-5)
+    assert judgement.metrics["share_of_first"] == pytest.approx(
+        (model(x).argmax(1) == 0).float().mean().item()
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -32,15 +32,6 @@ _CONFIGS = {name: OptimizerConfig(name=name, beta2=0.95, weight_decay=0.01) for 
     "no-momentum-rmsprop": OptimizerConfig(name="rmsprop", momentum=0.0, beta2=0.95),
 }
 _every = pytest.mark.parametrize("kind", _CONFIGS)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Tensors this small gain nothing by a second thread, and on a busy machine lose much."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def _model() -> nn.Module:

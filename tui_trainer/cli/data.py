@@ -134,6 +134,7 @@ def _describe(data_dir: Path, name: str) -> dict[str, Any]:
     return {
         "dataset": name,
         "title": entry.title,
+        "kind": entry.kind,
         "prepared": spec is not None,
         "shape": list(entry.shape),
         "classes": list(entry.classes),

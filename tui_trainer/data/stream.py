@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -89,28 +90,23 @@ class StreamedSamples:
             ) from error
 
     def _start(self) -> Iterator[Tensor]:
-        if self._loader is None:
-            self._loader = DataLoader(
-                self._stored,
-                batch_size=None,
-                sampler=self._plan,
-                num_workers=self._workers,
-                pin_memory=self._device.type == "cuda",
-                worker_init_fn=_prepare_worker,
-                multiprocessing_context=_START_METHOD if self._workers else None,
-                # Of its own, so that nothing is drawn from the one that the model draws from.
-                generator=torch.Generator(),
-                prefetch_factor=_CHUNKS_AHEAD if self._workers else None,
-                persistent_workers=self._workers > 0,
-            )
-        if threading.current_thread() is not threading.main_thread():
+        if self._loader is not None:
             return iter(self._loader)
-        # torch's handler raises wherever the process is when a worker dies, be it in the middle of
-        # an update of the weights. Without it the death is found out when its data are waited for.
-        handler = signal.getsignal(signal.SIGCHLD)
-        arriving = iter(self._loader)
-        signal.signal(signal.SIGCHLD, handler)
-        return arriving
+        self._loader = DataLoader(
+            self._stored,
+            batch_size=None,
+            sampler=self._plan,
+            num_workers=self._workers,
+            pin_memory=self._device.type == "cuda",
+            worker_init_fn=_prepare_worker,
+            multiprocessing_context=_START_METHOD if self._workers else None,
+            # Of its own, so that nothing is drawn from the one that the model draws from.
+            generator=torch.Generator(),
+            prefetch_factor=_CHUNKS_AHEAD if self._workers else None,
+            persistent_workers=self._workers > 0,
+        )
+        with _signals_for_the_trainer():
+            return iter(self._loader)
 
 
 class _Plan(Sampler[Indices]):
@@ -126,10 +122,28 @@ class _Plan(Sampler[Indices]):
         return len(self.chunks)
 
 
+@contextmanager
+def _signals_for_the_trainer() -> Iterator[None]:
+    """Start workers that no signal to the whole process group ends, and whose end disturbs nobody.
+
+    The trainer still needs its data to stop well. Workers inherit that the signals are blocked,
+    and so there is no moment at which one could reach them.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    child_handler = signal.getsignal(signal.SIGCHLD)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if is_main and child_handler is not None:
+            # torch's handler raises wherever the process is when a worker dies, be it in the
+            # middle of an update of the weights. Without it the death is found out when the
+            # worker's data are waited for.
+            signal.signal(signal.SIGCHLD, child_handler)
+
+
 def _prepare_worker(worker: int) -> None:
-    # A signal to the whole process group is for the trainer, which still needs data to stop well.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     # What was inherited belongs to the trainer; collecting it here would flush files a second time.
     gc.freeze()
 
@@ -163,6 +177,6 @@ _open_streams: weakref.WeakSet[StreamedSamples] = weakref.WeakSet()
 @atexit.register
 def _close_all() -> None:
     # multiprocessing's own clean-up, which runs after this one because it was registered before,
-    # sends the workers a SIGTERM, which they ignore, and waits for them.
+    # sends the workers a SIGTERM, which does not reach them, and waits for them.
     for stream in list(_open_streams):
         stream.close()

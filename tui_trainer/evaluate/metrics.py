@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from tui_trainer.data.batches import Batch
 from tui_trainer.evaluate.loss import UserFunction
+from tui_trainer.evaluate.memory import free_cached_memory, is_out_of_memory, not_even_one
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,23 @@ class Judgement:
 
 
 def judge(model: nn.Module, batches: Iterable[Batch], criteria: Criteria) -> Judgement:
-    """Run `model` over batches in evaluation mode; its mode is put back after."""
+    """Run `model` over batches in evaluation mode; its mode is put back after.
+
+    Raises:
+        DeviceError: the device's memory is too small for even one sample.
+    """
     was_training = model.training
     model.eval()
     all_logits, all_labels, own_losses = [], [], []
     with torch.inference_mode():
         for batch in batches:
-            logits_BK = model(batch.x).float()
+            logits_BK = _compute_logits(model, batch.x)
             all_logits.append(logits_BK)
             all_labels.append(batch.labels_B)
             if criteria.loss is not None:
-                own_losses.append(criteria.loss(logits_BK, batch.labels_B) * len(batch.labels_B))
+                # Of a copy: it may change its input in place, as it may in training.
+                loss = criteria.loss(logits_BK.clone(), batch.labels_B)
+                own_losses.append(loss * len(batch.labels_B))
         logits_NK, labels_N = torch.cat(all_logits), torch.cat(all_labels)
         loss_N = F.cross_entropy(
             logits_NK, labels_N, ignore_index=criteria.ignore_index, reduction="none"
@@ -84,3 +91,17 @@ def judge(model: nn.Module, batches: Iterable[Batch], criteria: Criteria) -> Jud
         loss=own_loss if own_loss is not None else float(losses_N.mean(dtype=np.float64)),
         further=further,
     )
+
+
+def _compute_logits(model: nn.Module, x: Tensor) -> Tensor:
+    """Logits B×K in float32, in halves where the device has too little memory for all at once."""
+    try:
+        logits_BK: Tensor = model(x).float()
+        return logits_BK
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+    if len(x) == 1:
+        raise not_even_one()
+    free_cached_memory()
+    return torch.cat([_compute_logits(model, half) for half in x.tensor_split(2)])

@@ -29,8 +29,18 @@ class TextBag(nn.Module):
 
     def forward(self, tokens_BL: Tensor) -> Tensor:
         """Logits B×K."""
-        logits_BK: Tensor = self.head(self.embedding(tokens_BL))
+        logits_BK: Tensor = self.head(self._mean(tokens_BL))
         return logits_BK
+
+    def _mean(self, tokens_BL: Tensor) -> Tensor:
+        """The mean of the words' vectors, B×D; zeros where there is no word."""
+        if not torch.compiler.is_exporting():
+            mean_BD: Tensor = self.embedding(tokens_BL)
+            return mean_BD
+        # ONNX has no bag: the exporter would write a loop over the texts of a batch.
+        is_word_BL1 = (tokens_BL != PADDING_TOKEN).unsqueeze(2)
+        words_BLD = F.embedding(tokens_BL, self.embedding.weight) * is_word_BL1
+        return words_BLD.sum(1) / is_word_BL1.sum(1).clamp(min=1)
 
 
 class TextCnn(nn.Module):

@@ -9,6 +9,7 @@ from torch import nn
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.models.images import (
     make_convnet,
+    make_convnet_small,
     make_mlp,
     make_mnist_example,
     make_resnet_small,
@@ -18,6 +19,7 @@ from tui_trainer.models.text import make_text_bag, make_text_cnn, make_text_gru
 
 BUILDERS: dict[str, Callable[[DatasetSpec], nn.Module]] = {
     "convnet": make_convnet,
+    "convnet-small": make_convnet_small,
     "mlp": make_mlp,
     "mnist-example": make_mnist_example,
     "resnet-small": make_resnet_small,

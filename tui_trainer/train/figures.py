@@ -56,8 +56,8 @@ class _Departed:
 
     first: int
     lr: list[float]
-    num_samples: int
-    figures_4N: torch.Tensor
+    counts: list[int]
+    figures_FN: torch.Tensor
     arrived: torch.cuda.Event | None
     duration_s: float
 
@@ -73,7 +73,7 @@ class FigureGatherer:
         self._device = device
         self._figures: list[StepFigures] = []
         self._lr: list[float] = []
-        self._num_samples = 0
+        self._counts: list[int] = []
         self._first = 0
         self._departed: _Departed | None = None
         self.restart_clock()
@@ -88,7 +88,7 @@ class FigureGatherer:
             self._first = step
         self._figures.append(figures)
         self._lr.append(lr)
-        self._num_samples += count
+        self._counts.append(count)
 
     @property
     def is_due(self) -> bool:
@@ -115,34 +115,34 @@ class FigureGatherer:
     def _depart(self) -> _Departed | None:
         if not self._figures:
             return None
-        columns = zip(*self._figures, strict=True)
-        figures_4N = torch.stack([torch.stack(column).float() for column in columns])
+        columns = [column for column in zip(*self._figures, strict=True) if column[0] is not None]
+        figures_FN = torch.stack([torch.stack(column).float() for column in columns])
         arrived = None
         if self._device.type == "cuda":
-            pinned_4N = torch.empty(figures_4N.shape, pin_memory=True)
-            pinned_4N.copy_(figures_4N, non_blocking=True)
-            figures_4N = pinned_4N
+            pinned_FN = torch.empty(figures_FN.shape, pin_memory=True)
+            pinned_FN.copy_(figures_FN, non_blocking=True)
+            figures_FN = pinned_FN
             arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
             arrived.record()
         now = time.perf_counter()
         departed = _Departed(
-            self._first, self._lr, self._num_samples, figures_4N, arrived, now - self._since
+            self._first, self._lr, self._counts, figures_FN, arrived, now - self._since
         )
-        self._figures, self._lr, self._num_samples, self._since = [], [], 0, now
+        self._figures, self._lr, self._counts, self._since = [], [], [], now
         return departed
 
     def _receive(self, departed: _Departed) -> Block:
         if departed.arrived is not None:
             departed.arrived.synchronize()
-        loss, grad_norm, correct, counted = departed.figures_4N.cpu().numpy()
+        loss, grad_norm, correct, *counted = departed.figures_FN.cpu().numpy()
         return Block(
             departed.first,
             departed.lr,
-            departed.num_samples,
+            sum(departed.counts),
             loss,
             grad_norm,
             correct,
-            counted,
+            counted[0] if counted else np.asarray(departed.counts, np.float32),
             departed.duration_s,
         )
 

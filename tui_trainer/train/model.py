@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import platformdirs
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 from torch.utils.checkpoint import checkpoint
 
 from tui_trainer.checkpoints.initial import load_initial, read_weights
@@ -23,8 +26,6 @@ from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.errors import DeviceError, ModelError
 from tui_trainer.models.build import UserCode, build_model
 from tui_trainer.train.freezing import freeze
-
-_Norms = nn.modules.batchnorm._BatchNorm
 
 
 @dataclass(frozen=True)
@@ -81,66 +82,94 @@ def wrap_model(model: nn.Module, config: HardwareConfig, device: torch.device) -
         checkpoint_activations(model)
     if config.compile:
         _check_compiler(device)
+        # Beside the datasets: what was compiled once serves every later run of the same model.
+        cache = Path(platformdirs.user_cache_dir("tuitrain", appauthor=False)) / "compiled"
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache))
         model.compile()
 
 
 def checkpoint_activations(model: nn.Module) -> None:
     """Keep only the activations between a model's parts, and compute the rest again for backward.
 
+    A part is some layers of a sequence, or a module that holds parameters. Numbers, gradients and
+    the statistics of norm layers stay what they were; buffers that a model changes by itself in
+    `forward` are changed twice.
+
     Source: Chen, Xu, Zhang, Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016.
     """
-    redo = functools.partial(
-        checkpoint, use_reentrant=False, context_fn=functools.partial(_make_contexts, model)
-    )
-    if isinstance(model, nn.Sequential):
-        segments = _segments_of(model)
-        model.forward = _only_for_training(  # type: ignore[method-assign]
-            model.forward, lambda x: functools.reduce(lambda y, part: redo(part, y), segments, x)
-        )
-        return
-    for child in model.children():
-        if any(True for _ in child.parameters()):
-            child.forward = _only_for_training(
-                child.forward, functools.partial(redo, child.forward)
-            )
+    for part in [model] if _is_sequence(model) else model.children():
+        _checkpoint_part(part)
 
 
-def _segments_of(model: nn.Sequential) -> list[nn.Sequential]:
+def _checkpoint_part(part: nn.Module) -> None:
+    if _is_sequence(part) and not any(map(_is_sequence, part.children())):
+        forwards = [_recomputed(segment, segment) for segment in _segments_of(part)]
+        _train_with(part, lambda input: functools.reduce(lambda x, f: f(x), forwards, input))
+    elif _is_sequence(part) or type(part).forward is nn.Module.forward:
+        # It only holds others, as an nn.ModuleList does.
+        for child in part.children():
+            _checkpoint_part(child)
+    elif any(True for _ in part.parameters()):
+        _train_with(part, _recomputed(part, part.forward))
+
+
+def _is_sequence(module: nn.Module) -> bool:
+    return type(module).forward is nn.Sequential.forward
+
+
+def _segments_of(sequence: nn.Module) -> list[nn.Sequential]:
     """About as many segments of layers as there are layers in each: the least memory in all."""
-    layers = list(model)
+    layers = list(sequence.children())
     size = max(1, math.isqrt(len(layers)))
-    return [nn.Sequential(*layers[n : n + size]) for n in range(0, len(layers), size)]
+    segments: list[list[nn.Module]] = [[]]
+    for layer in layers:
+        # What a segment is given has to be there still when it is computed again.
+        if len(segments[-1]) >= size and not getattr(layer, "inplace", False):
+            segments.append([])
+        segments[-1].append(layer)
+    return [nn.Sequential(*segment) for segment in segments]
 
 
-def _only_for_training(
-    plain: Callable[..., Tensor], training: Callable[..., Tensor]
-) -> Callable[..., Tensor]:
-    def forward(*inputs: Any) -> Tensor:
-        return training(*inputs) if torch.is_grad_enabled() else plain(*inputs)
+def _recomputed(part: nn.Module, plain: Callable[..., Any]) -> Callable[..., Any]:
+    norms = [module for module in part.modules() if isinstance(module, _NormBase)]
+
+    def forward(*inputs: Any, **named: Any) -> Any:
+        if torch.compiler.is_compiling():
+            # What is compiled moves statistics once by itself, and may not be in contexts.
+            return checkpoint(plain, *inputs, use_reentrant=False, **named)
+        return checkpoint(
+            plain,
+            *inputs,
+            use_reentrant=False,
+            context_fn=lambda: (nullcontext(), _norms_at_rest(norms)),
+            **named,
+        )
 
     return forward
 
 
-def _make_contexts(model: nn.Module) -> tuple[Any, Any]:
-    return nullcontext(), _norms_at_rest(model)
+def _train_with(part: nn.Module, training: Callable[..., Any]) -> None:
+    """Have `part` compute by `training` where there will be a backward pass."""
+    plain = part.forward
+
+    def forward(*inputs: Any, **named: Any) -> Any:
+        return (training if torch.is_grad_enabled() else plain)(*inputs, **named)
+
+    part.forward = forward
 
 
 @contextmanager
-def _norms_at_rest(model: nn.Module) -> Iterator[None]:
-    """Batch norms do not move their statistics: the first pass has moved them already."""
-    moving = [
-        module
-        for module in model.modules()
-        if isinstance(module, _Norms) and module.training and module.track_running_stats
-    ]
-    for norm in moving:
-        # In training mode a norm without them computes the same from its batch.
-        norm.track_running_stats = False
+def _norms_at_rest(norms: Iterable[_NormBase]) -> Iterator[None]:
+    """Norm layers do not move their statistics: the first pass has moved them already."""
+    kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        # Not by `track_running_stats`, without which they keep fewer tensors for backward.
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm in moving:
-            norm.track_running_stats = True
+        for norm, momentum, num_batches in kept:
+            norm.momentum, norm.num_batches_tracked = momentum, num_batches
 
 
 def _check_compiler(device: torch.device) -> None:
@@ -165,5 +194,6 @@ def explain_compile_error(error: Exception) -> ModelError | None:
 
     if not isinstance(error, TorchDynamoException):
         return None
-    first_line = str(error).strip().splitlines()[0]
-    return ModelError(f"torch.compile failed: {first_line}.", "Leave --compile out.")
+    cause = getattr(error, "inner_exception", error)
+    first_line = (str(cause).strip() or type(cause).__name__).splitlines()[0]
+    return ModelError(f"torch.compile failed: {first_line.rstrip('.')}.", "Leave --compile out.")

@@ -22,7 +22,7 @@ class Precision:
     device_type: str
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context that a forward pass and its loss are computed in."""
+        """The context that a forward pass is computed in; the loss is computed in float32."""
         if self.autocast_dtype is None:
             return nullcontext()
         return torch.autocast(self.device_type, self.autocast_dtype)

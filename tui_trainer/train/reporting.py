@@ -81,7 +81,7 @@ class StepReporter:
         if step is not None:
             raise NonFiniteError(
                 f"Loss or gradient was not finite at step {step}; that update was not applied.",
-                "Try a smaller --lr; the last checkpoint is from before that step.",
+                "Try a smaller --lr; no checkpoint holds anything of that step.",
             )
         if self._scales_loss:
             self._check_overflows(block)
@@ -98,12 +98,16 @@ class StepReporter:
 
 
 def _steps_event(block: Block, steps_per_epoch: int) -> events.Steps:
+    lr = np.asarray(block.lr, np.float32)
+    # All columns at once: what there is to do for one is mostly the calls.
+    values = shortest_floats(np.concatenate([block.loss, lr, block.grad_norm, block.accuracy]))
+    size = len(lr)
     return events.Steps(
         epoch=(block.first - 1) // steps_per_epoch + 1,
         first=block.first,
-        loss=shortest_floats(block.loss),
-        lr=shortest_floats(np.asarray(block.lr, np.float32)),
-        grad_norm=shortest_floats(block.grad_norm),
-        accuracy=shortest_floats(block.accuracy),
+        loss=values[:size],
+        lr=values[size : 2 * size],
+        grad_norm=values[2 * size : 3 * size],
+        accuracy=values[3 * size :],
         samples_per_s=round(block.num_samples / max(block.duration_s, 1e-9), 1),
     )

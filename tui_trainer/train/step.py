@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 
 from tui_trainer.core.randomness import mix_seed
 from tui_trainer.data.batches import Batch
-from tui_trainer.errors import DeviceError
 from tui_trainer.evaluate.loss import Loss
+from tui_trainer.evaluate.memory import free_cached_memory, is_out_of_memory, not_even_one
 from tui_trainer.train.optimizers import apply_update, set_lr
 from tui_trainer.train.precision import Precision
 
@@ -19,13 +19,14 @@ from tui_trainer.train.precision import Precision
 class StepFigures(NamedTuple):
     """Scalars of one step, still on the device.
 
-    `correct` is how many of the `counted` samples were classified rightly, in training mode.
+    `correct` is how many of the `counted` samples were classified rightly, in training mode;
+    None counts the whole batch.
     """
 
     loss: Tensor
     grad_norm: Tensor
     correct: Tensor
-    counted: Tensor
+    counted: Tensor | None = None
 
 
 class Stepper:
@@ -59,7 +60,6 @@ class Stepper:
         self._generator = _default_generator(device)
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._is_counting = loss.ignore_index != _NEVER_A_LABEL
-        self._counts: dict[int, Tensor] = {}
 
     def __call__(self, batch: Batch, *, step: int, lr: float) -> StepFigures:
         """Train on a batch as the 1-based `step` with the learning rate `lr`.
@@ -78,7 +78,7 @@ class Stepper:
                 loss, correct = self._differentiate(batch)
                 break
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             # Here the failed pass's tensors are free again: the error that held them is gone.
             self._halve_micro_batch(len(batch.labels_B))
@@ -86,17 +86,14 @@ class Stepper:
 
     def _differentiate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Gradients of the batch's mean loss; the loss and how many samples were right."""
-        size = len(batch.labels_B)
-        if not 0 < self.micro_batch < size:
+        batches = split_batch(batch, self.micro_batch)
+        if len(batches) == 1:
             return self._differentiate_part(batch, None, None)
         weight = self._loss.weigh(batch.labels_B)
         mixed_weight = None
         if batch.mixed_labels_B is not None:
             mixed_weight = self._loss.weigh(batch.mixed_labels_B)
-        parts = [
-            self._differentiate_part(_slice(batch, start, self.micro_batch), weight, mixed_weight)
-            for start in range(0, size, self.micro_batch)
-        ]
+        parts = [self._differentiate_part(part, weight, mixed_weight) for part in batches]
         losses, corrects = zip(*parts, strict=True)
         return torch.stack(losses).sum(), torch.stack(corrects).sum()
 
@@ -113,8 +110,7 @@ class Stepper:
             loss = batch.share * loss + (1.0 - batch.share) * mixed
         scaled = loss if self._scaler is None else self._scaler.scale(loss)
         scaled.backward()  # type: ignore[no-untyped-call]
-        correct = (logits_BK.detach().argmax(1) == batch.labels_B).sum()
-        return loss.detach(), correct
+        return loss.detach(), self._count_correct(logits_BK.detach(), batch.labels_B)
 
     def _loss_of(
         self, logits_BK: Tensor, labels_B: Tensor, weight: Tensor | float | None
@@ -139,44 +135,45 @@ class Stepper:
             self._scaler.update()
         return grad_norm
 
-    def _count(self, labels_B: Tensor) -> Tensor:
+    def _count_correct(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+        is_correct_B = logits_BK.argmax(1) == labels_B
         if self._is_counting:
-            return (labels_B != self._loss.ignore_index).sum()
-        size = len(labels_B)
-        if size not in self._counts:
-            self._counts[size] = torch.tensor(float(size), device=labels_B.device)
-        return self._counts[size]
+            is_correct_B &= labels_B != self._loss.ignore_index
+        return is_correct_B.sum()
+
+    def _count(self, labels_B: Tensor) -> Tensor | None:
+        return (labels_B != self._loss.ignore_index).sum() if self._is_counting else None
 
     def _halve_micro_batch(self, size: int) -> None:
         size = min(size, self.micro_batch or size)
         if size == 1:
-            raise DeviceError(
-                "The device's memory is too small for even one sample at a time.",
-                "Use a smaller model, --activation-checkpointing or another --device.",
-            )
+            raise not_even_one()
         self.micro_batch = (size + 1) // 2
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_cached_memory()
 
 
 _DROPOUT = 0x64726F70
 _NEVER_A_LABEL = -100
 
 
-def _slice(batch: Batch, start: int, size: int) -> Batch:
-    part = slice(start, start + size)
+def split_batch(batch: Batch, micro_batch: int) -> list[Batch]:
+    """The batch in as few parts of at most `micro_batch` samples as there can be; 0 is one part.
+
+    Their sizes are as equal as they can be: a remainder of one sample has no statistics, and
+    batch norm refuses it.
+    """
+    size = len(batch.labels_B)
+    if not 0 < micro_batch < size:
+        return [batch]
+    num_parts = -(-size // micro_batch)
     mixed_B = batch.mixed_labels_B
-    return Batch(
-        batch.x[part],
-        batch.labels_B[part],
-        None if mixed_B is None else mixed_B[part],
-        batch.share,
+    columns = zip(
+        batch.x.tensor_split(num_parts),
+        batch.labels_B.tensor_split(num_parts),
+        [None] * num_parts if mixed_B is None else mixed_B.tensor_split(num_parts),
+        strict=True,
     )
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    # On the processor PyTorch raises a plain RuntimeError of its allocator.
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return [Batch(x, labels_B, mixed, batch.share) for x, labels_B, mixed in columns]
 
 
 def _default_generator(device: torch.device) -> torch.Generator:

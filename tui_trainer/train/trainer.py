@@ -20,7 +20,7 @@ from tui_trainer.train.precision import pack_scaler
 from tui_trainer.train.reporting import StepReporter
 from tui_trainer.train.saving import CheckpointKeeper
 from tui_trainer.train.setup import Task
-from tui_trainer.train.step import Stepper
+from tui_trainer.train.step import Stepper, split_batch
 from tui_trainer.train.tensorboard import ScalarBoard
 
 
@@ -119,6 +119,7 @@ class Trainer:
     def _finish_epoch(self) -> None:
         """Sum up the epoch and judge its weights; save them if they are the best so far."""
         self._reporter.drain()
+        self._tell_micro_batch()
         self._log_epoch()
         task, progress = self.task, self.progress
         if task.average is not None:
@@ -229,8 +230,8 @@ class Trainer:
         self._reporter.totals = EpochTotals()
 
     def _inputs_for_batch_norm(self) -> Iterator[Tensor]:
-        batches = self.task.train.shuffled(self.task.config.training.seed, self.epoch)
-        return (batch.x for batch in batches)
+        for batch in self.task.train.shuffled(self.task.config.training.seed, self.epoch):
+            yield from (part.x for part in split_batch(batch, self._stepper.micro_batch))
 
     def save(self) -> None:
         """Publish a checkpoint of now, then delete those that are no longer kept."""

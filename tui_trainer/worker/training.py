@@ -76,7 +76,13 @@ def train_run(
     desk = ControlDesk(Inbox(writer.run), writer, interrupts, job.session, lr_changes=changes)
     trainer = Trainer(task, progress, writer, desk, board, writer.run / paths.CHECKPOINTS)
     try:
-        return trainer.run()
+        ending = trainer.run()
+        if config.training.smoke and isinstance(ending, events.Finished):
+            # Here, as it takes ONNX with it: seconds that other runs need not wait for.
+            from tui_trainer.worker.smoke import rehearse
+
+            rehearse(job, task, code, writer)
+        return ending
     except Exception as error:
         explanation = code.explain(error) or _explain(config, error)
         if explanation is None:

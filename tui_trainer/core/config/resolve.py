@@ -49,6 +49,7 @@ class Resolved:
 
 DEFAULT_PRESET = "default"
 _DEFAULT_DATASET = "digits"
+_SMOKE_EPOCHS = 2
 
 # A value, and where it came from.
 _Origins = dict[str, tuple[Any, str]]
@@ -86,7 +87,8 @@ def resolve(
     wrong_choice = _check_choice(choice, preset)
     errors += wrong_choice
     if not wrong_choice:
-        resolved = _build(_brought(choice, preset) | chosen, preset)
+        values = _brought(choice, preset) | chosen
+        resolved = _build(values | _shortened(values), preset)
         errors += _check_together(resolved.config, wrong_parts)
         if not errors:
             return resolved
@@ -170,6 +172,12 @@ def _brought(choice: _Choice, preset: str) -> _Origins:
     values["data.dataset"] = (dataset, choice.dataset_origin)
     values["model.name"] = (model, choice.model_origin)
     return values
+
+
+def _shortened(values: _Origins) -> _Origins:
+    """What a smoke run changes: two epochs, so that the second one begins too."""
+    is_smoke, _ = values.get("training.smoke", (False, ""))
+    return {"training.epochs": (_SMOKE_EPOCHS, "a smoke run is short")} if is_smoke else {}
 
 
 def _convert(settings: Iterable[Setting]) -> tuple[_Origins, list[TuitrainError], set[str]]:

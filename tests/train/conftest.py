@@ -1,0 +1,25 @@
+"""Fixtures for tests that train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.train.runs import WATCHERS, Runs
+from tui_trainer.train.step import Stepper
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Trains runs in this process; what watches them is called after every step."""
+    real = Stepper.__call__
+
+    def call(self: Any, batch: Any, *, step: int, lr: float) -> Any:
+        result = real(self, batch, step=step, lr=lr)
+        WATCHERS[-1](step)
+        return result
+
+    monkeypatch.setattr(Stepper, "__call__", call)
+    return Runs(tmp_path)
