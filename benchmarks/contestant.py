@@ -25,7 +25,7 @@ MOMENTUM = 0.5
 
 @dataclass(frozen=True)
 class Entry:
-    """How a contestant trains: its module, and what its DataLoader is fed by, if it has one.
+    """How a contestant trains: its module, what its DataLoader is fed by, whether it also logs.
 
     `images`: torchvision's MNIST and its transforms, one image at a time; `images, 2 workers`: in
     processes of their own; `tensors`: normalised floats that lie in memory already.
@@ -33,6 +33,7 @@ class Entry:
 
     module: str
     feed: str = ""
+    logs: bool = False
 
 
 _LIGHTNING, _IGNITE = "benchmarks.peers.with_lightning", "benchmarks.peers.with_ignite"
@@ -45,6 +46,7 @@ ENTRIES = {
     "DataLoader loop, 2 workers": Entry("benchmarks.loops", "images, 2 workers"),
     "DataLoader loop, tensors": Entry("benchmarks.loops", "tensors"),
     "Lightning": Entry(_LIGHTNING, "images"),
+    "Lightning, logging": Entry(_LIGHTNING, "images", logs=True),
     "Lightning, tensors": Entry(_LIGHTNING, "tensors"),
     "Ignite": Entry(_IGNITE, "images"),
     "Ignite, tensors": Entry(_IGNITE, "tensors"),
@@ -65,6 +67,7 @@ class Course:
     """What a contestant is to train on and with, and who to tell of each step."""
 
     feed: str
+    logs: bool
     data_dir: Path
     mnist_root: Path
     runs_dir: Path
@@ -87,9 +90,11 @@ def main() -> None:
     if given.name != "tuitrain":
         # As users set it; tuitrain's own worker chooses by itself how its threads wait.
         os.environ["OMP_NUM_THREADS"] = str(given.threads)
+    entry = ENTRIES[given.name]
     pacer = None if given.steps else Pacer(_synchronizer(given.device))
     course = Course(
-        feed=ENTRIES[given.name].feed,
+        feed=entry.feed,
+        logs=entry.logs,
         data_dir=choose_data_dir(given.data_dir),
         mnist_root=given.mnist_root,
         runs_dir=given.runs,
@@ -97,9 +102,7 @@ def main() -> None:
         threads=given.threads,
         pacer=pacer or StepLimit(given.steps),
     )
-    train: Callable[[Course], dict[str, Any] | None] = importlib.import_module(
-        ENTRIES[given.name].module
-    ).train
+    train: Callable[[Course], dict[str, Any] | None] = importlib.import_module(entry.module).train
     facts = None
     with contextlib.suppress(Ended):
         facts = train(course)

@@ -113,6 +113,7 @@ def make_result(
     if _OURS in rates:
         is_void = control is None or not is_level(control.figure)
         rows += _ratio_rows(rates, is_void=is_void)
+        notes += _launch_notes(rates, given.segments)
         notes.append("The last run folder of tuitrain held " + _list_facts(facts) + ".")
     return Result(
         name="steps",
@@ -141,6 +142,16 @@ def _ratio_rows(rates: Mapping[str, Sequence[float]], *, is_void: bool) -> list[
             what = f"tuitrain / {name}"
             rows.append(Row(what=what, figure=figure, unit="×", target=target, is_void=is_void))
     return rows
+
+
+def _launch_notes(rates: Mapping[str, Sequence[float]], segments: int) -> list[str]:
+    """The main ratio launch by launch: the segments of one launch are alike, those of two not."""
+    if _TIGHT not in rates:
+        return []
+    ratios = paired_ratios(rates[_OURS], rates[_TIGHT])
+    launches = [ratios[first : first + segments] for first in range(0, len(ratios), segments)]
+    medians = ", ".join(f"{estimate_median(launch).median:.3f}" for launch in launches)
+    return [f"tuitrain / {_TIGHT}, launch by launch: {medians}."]
 
 
 def _control_row(rates: Mapping[str, Sequence[float]]) -> Row | None:

@@ -25,6 +25,7 @@ from tui_trainer.data.prepared import (
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.datasets import (
     dataset_bytes,
+    is_outdated,
     is_prepared,
     read_spec,
     remove_dataset,
@@ -104,6 +105,18 @@ def test_a_dataset_of_the_first_version_is_to_be_prepared_again(tmp_path: Path) 
     with pytest.raises(DatasetError, match="another version") as caught:
         read_spec(tmp_path, "mnist")
     assert "tuitrain data get mnist" in caught.value.hint
+    assert is_outdated(tmp_path, "mnist")
+
+
+def test_only_what_an_older_version_prepared_is_outdated(tmp_path: Path) -> None:
+    assert not is_outdated(tmp_path, "mnist")
+    spec = prepare_stripes(tmp_path)
+    assert not is_outdated(tmp_path, "mnist")
+    manifest = tmp_path / "mnist" / "dataset.json"
+    newer = msgspec.structs.replace(spec, version=DATASET_VERSION + 1)
+    for content in (msgspec.json.encode(newer), b"{", b"\xff"):
+        manifest.write_bytes(content)
+        assert not is_outdated(tmp_path, "mnist")
 
 
 def test_a_path_in_the_manifest_does_not_leave_the_folder(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ _PAIRS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, m
 def _judgement(pairs: list[tuple[int, int]]) -> Judgement:
     labels, predicted = (np.array(column, np.int64) for column in zip(*pairs, strict=True))
     loss = np.linspace(0, 1, len(pairs), dtype=np.float32)
-    return Judgement(labels, predicted, loss, 1 - loss / 2, float(loss.mean()), {"f1": 0.25})
+    index = np.arange(len(pairs))
+    return Judgement(labels, predicted, loss, 1 - loss / 2, index, float(loss.mean()), {"f1": 0.25})
 
 
 @given(_PAIRS)

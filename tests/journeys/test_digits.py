@@ -36,7 +36,7 @@ def test_from_nothing_to_a_judged_and_exported_model(empty_home: Home) -> None:
     assert [run["run"] for run in home.json("runs", "list")] == ["run1"]
 
     checks.check_judged(home, shown, test_count=359)
-    images = np.load(home.data / "digits" / "test-images.npy")
+    images = np.load(home.data / "digits" / "test-inputs.npy")
     labels = np.load(home.data / "digits" / "test-labels.npy")
     checks.check_exported(home, images, labels)
     checks.check_tensorboard(home, shown)

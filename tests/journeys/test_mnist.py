@@ -30,7 +30,7 @@ def test_two_epochs_stopped_and_resumed_reach_the_promised_accuracy(
     shown = home.json("runs", "show", "last")
     checks.check_finished(shown, dataset="mnist", test_accuracy=0.988)
     checks.check_judged(home, shown, test_count=10_000)
-    images = np.load(home.data / "mnist" / "test-images.npy", mmap_mode="r")[:200]
+    images = np.load(home.data / "mnist" / "test-inputs.npy", mmap_mode="r")[:200]
     labels = np.load(home.data / "mnist" / "test-labels.npy")[:200]
     checks.check_exported(home, np.ascontiguousarray(images), labels)
     checks.check_tensorboard(home, shown)

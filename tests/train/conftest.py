@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.train.runs import WATCHERS, Runs
+from tui_trainer import paths
 from tui_trainer.train.step import Stepper
 
 
@@ -18,8 +19,10 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
 
     def call(self: Any, batch: Any, *, step: int, lr: float) -> Any:
         result = real(self, batch, step=step, lr=lr)
-        WATCHERS[-1](step)
+        for watch in WATCHERS[-1:]:
+            watch(step)
         return result
 
     monkeypatch.setattr(Stepper, "__call__", call)
+    monkeypatch.setenv(paths.STATE_VARIABLE, str(tmp_path / "state"))
     return Runs(tmp_path)

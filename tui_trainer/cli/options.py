@@ -72,7 +72,7 @@ def setting_option(name: str) -> Any:
     flag = f"--{name.replace('_', '-')}"
     starts = (metavar for start, metavar in _METAVARS.items() if field.allowed.startswith(start))
     metavar = next(starts, "TEXT") or None
-    choices = f": {field.allowed}" if field.allowed.startswith("one of") else ""
+    choices = f" ({field.allowed})" if field.allowed.startswith("one of") else ""
     meaning = field.meaning.split(":")[0] + choices if choices else field.meaning
     return typer.Option(
         f"{flag}/--no-{flag[2:]}" if metavar is None else flag,

@@ -13,9 +13,10 @@ from typing import Any
 import typer
 
 from tui_trainer.cli.app import app
-from tui_trainer.core.catalog import DATASETS, MODELS
+from tui_trainer.core.catalog import DATASETS, MODELS, TORCHVISION
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.presets import preset_names, preset_of_dataset, preset_of_model
+from tui_trainer.core.specs import KIND_NOUNS
 
 _HEAD = """# Reference
 
@@ -98,15 +99,24 @@ def _settings_section() -> str:
 
 
 def _catalogue_section() -> str:
-    lines = ["## Datasets and models\n", "| dataset | |", "|---|---|"]
-    lines += [f"| `{entry.name}` | {entry.title} |" for entry in DATASETS.values()]
-    lines += ["", "| model | |", "|---|---|"]
-    lines += [f"| `{entry.name}` | {entry.title} |" for entry in MODELS.values()]
+    lines = ["## Datasets and models\n", "| dataset | of | |", "|---|---|---|"]
+    for dataset in DATASETS.values():
+        lines.append(f"| `{dataset.name}` | {KIND_NOUNS[dataset.kind]} | {dataset.title} |")
+    lines += ["", "| model | takes | |", "|---|---|---|"]
+    for entry in MODELS.values():
+        kinds = ", ".join(KIND_NOUNS[kind] for kind in entry.kinds)
+        lines.append(f"| `{entry.name}` | {kinds} | {entry.title} |")
+    lines += [
+        f"| `{TORCHVISION}NAME` | images | any classification model of torchvision, its stem and "
+        "head fitted to the data |",
+        "| `path/file.py:Name` | anything | a class or function of your own that makes a model |",
+        "| `package.module:Name` | anything | the same, from an installed package |",
+    ]
     lines += ["", "| preset of | name | sets |", "|---|---|---|"]
-    for dataset in DATASETS:
-        lines += _preset_rows(dataset, preset_of_dataset, preset_names(dataset, ""))
-    for model in MODELS:
-        lines += _preset_rows(model, preset_of_model, preset_names("", model))
+    for name in DATASETS:
+        lines += _preset_rows(name, preset_of_dataset, preset_names(name, ""))
+    for name in MODELS:
+        lines += _preset_rows(name, preset_of_model, preset_names("", name))
     return "\n".join([*lines, ""])
 
 

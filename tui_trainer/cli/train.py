@@ -153,7 +153,9 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
     config = resolved.config
     entry = DATASETS[config.data.dataset]
     held_out = round(entry.train_count * config.data.validation)
-    steps = -(-(entry.train_count - held_out) // config.data.batch_size) * config.training.epochs
+    train_count = entry.train_count - held_out
+    batch_size = config.data.batch_size * config.optimizer.accumulate
+    steps = -(-train_count // batch_size) * config.training.epochs
     values = msgspec.to_builtins(config)
     if as_json:
         print_json(
@@ -163,7 +165,7 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
                 "origins": resolved.origins,
                 "dataset_prepared": is_prepared(data_dir, entry.name),
                 "about": {
-                    "train_count": entry.train_count - held_out,
+                    "train_count": train_count,
                     "validation_count": held_out,
                     "test_count": entry.test_count,
                     "steps": steps,
@@ -171,12 +173,13 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
             }
         )
         return
+    width = max(map(len, resolved.origins))
     for key, origin in resolved.origins.items():
         part, field = key.split(".", 1)
         value = msgspec.json.encode(values[part][field]).decode()
-        print_line(f"{key:<26} {value:<14} {origin}")
+        print_line(f"{key:<{width}}  {value:<15}  {origin}")
     say(
-        f"about {entry.train_count - held_out} samples to train on, {held_out} for validation, "
+        f"about {train_count} samples to train on, {held_out} for validation, "
         f"{entry.test_count} for the test, {steps} steps; nothing was started"
     )
 

@@ -255,9 +255,11 @@ def ensure_prepared(data_dir: Path, dataset: str) -> None:
     Raises:
         DatasetError: it cannot be had.
     """
-    from tui_trainer.store.datasets import is_prepared, read_spec
+    from tui_trainer.core.catalog import find_dataset
+    from tui_trainer.store.datasets import is_outdated, is_prepared, read_spec
 
-    if is_prepared(data_dir, dataset):
+    again = is_outdated(data_dir, dataset) and find_dataset(dataset).is_installed
+    if is_prepared(data_dir, dataset) and not again:
         read_spec(data_dir, dataset)
         return
     from tui_trainer.cli.data import prepare

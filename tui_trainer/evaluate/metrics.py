@@ -33,13 +33,14 @@ class Criteria:
 class Judgement:
     """What a model said of each sample that counts, on the host, in the order of the data.
 
-    `loss_N` is each sample's cross-entropy, `loss` the mean of the loss judged by.
+    `index_N` are the samples' numbers in the split, as not every sample counts; `loss_N` is each sample's cross-entropy, `loss` the mean of the loss judged by.
     """
 
     labels_N: npt.NDArray[np.int64]
     predicted_N: npt.NDArray[np.int64]
     loss_N: npt.NDArray[np.float32]
     confidence_N: npt.NDArray[np.float32]
+    index_N: npt.NDArray[np.int64]
     loss: float
     further: Mapping[str, float] = field(default_factory=dict)
 
@@ -88,6 +89,7 @@ def judge(model: nn.Module, batches: Iterable[Batch], criteria: Criteria) -> Jud
         predicted_N=predicted_N.cpu().numpy()[kept_N],
         loss_N=losses_N,
         confidence_N=confidence_N.cpu().numpy()[kept_N],
+        index_N=np.flatnonzero(kept_N),
         loss=own_loss if own_loss is not None else float(losses_N.mean(dtype=np.float64)),
         further=further,
     )

@@ -49,7 +49,7 @@ def _worst_mistakes(judgement: Judgement, classes: tuple[str, ...]) -> list[dict
     worst = wrong[np.argsort(-judgement.loss_N[wrong], kind="stable")][:_NUM_MISTAKES]
     return [
         {
-            "index": int(n),
+            "index": int(judgement.index_N[n]),
             "label": classes[judgement.labels_N[n]],
             "predicted": classes[judgement.predicted_N[n]],
             "confidence": float(judgement.confidence_N[n]),

@@ -84,7 +84,8 @@ def _download(name: str) -> State:
         return state
     except (OSError, RuntimeError, pickle.UnpicklingError) as error:
         folder = Path(torch.hub.get_dir()) / "checkpoints"
-        reason = str(error).partition("\n")[0].rstrip(".")
+        # urllib wraps what went wrong into an error of its own.
+        reason = str(getattr(error, "reason", error)).partition("\n")[0].rstrip(".")
         raise ModelError(
             f"The trained weights of {name} cannot be had: {reason}.",
             f"Put the file {weights.url} into {folder}, "

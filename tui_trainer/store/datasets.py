@@ -25,6 +25,16 @@ def is_prepared(data_dir: Path, name: str) -> bool:
     return (data_dir / name / paths.DATASET_MANIFEST).exists()
 
 
+def is_outdated(data_dir: Path, name: str) -> bool:
+    """Whether the dataset was prepared by an older tuitrain, in files that this one cannot read."""
+    try:
+        manifest = (data_dir / name / paths.DATASET_MANIFEST).read_bytes()
+        return msgspec.json.decode(manifest, type=_Versioned).version < DATASET_VERSION
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        # Not here, or damaged: `read_spec` says which.
+        return False
+
+
 def read_spec(data_dir: Path, name: str) -> DatasetSpec:
     """The manifest of a prepared dataset.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ class _Departed:
     first: int
     lr: list[float]
     counts: list[int]
-    figures_FN: torch.Tensor
+    figures_FN: Floats | torch.Tensor
     arrived: torch.cuda.Event | None
     duration_s: float
 
@@ -116,14 +117,7 @@ class FigureGatherer:
         if not self._figures:
             return None
         columns = [column for column in zip(*self._figures, strict=True) if column[0] is not None]
-        figures_FN = torch.stack([torch.stack(column).float() for column in columns])
-        arrived = None
-        if self._device.type == "cuda":
-            pinned_FN = torch.empty(figures_FN.shape, pin_memory=True)
-            pinned_FN.copy_(figures_FN, non_blocking=True)
-            figures_FN = pinned_FN
-            arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            arrived.record()
+        figures_FN, arrived = _send_off(columns, self._device)
         now = time.perf_counter()
         departed = _Departed(
             self._first, self._lr, self._counts, figures_FN, arrived, now - self._since
@@ -134,7 +128,10 @@ class FigureGatherer:
     def _receive(self, departed: _Departed) -> Block:
         if departed.arrived is not None:
             departed.arrived.synchronize()
-        loss, grad_norm, correct, *counted = departed.figures_FN.cpu().numpy()
+        figures_FN = departed.figures_FN
+        if isinstance(figures_FN, torch.Tensor):
+            figures_FN = figures_FN.cpu().numpy()
+        loss, grad_norm, correct, *counted = figures_FN
         return Block(
             departed.first,
             departed.lr,
@@ -145,6 +142,23 @@ class FigureGatherer:
             counted[0] if counted else np.asarray(departed.counts, np.float32),
             departed.duration_s,
         )
+
+
+def _send_off(
+    columns: Sequence[tuple[torch.Tensor, ...]], device: torch.device
+) -> tuple[Floats | torch.Tensor, torch.cuda.Event | None]:
+    """Columns of N scalars on their way to the host, and what tells that they have arrived."""
+    if device.type == "cpu":
+        # Here nothing is waited for, and one by one they come sooner than stacked.
+        return np.array([[x.item() for x in column] for column in columns], np.float32), None
+    figures_FN = torch.stack([torch.stack(column).float() for column in columns])
+    if device.type != "cuda":
+        return figures_FN, None
+    pinned_FN = torch.empty(figures_FN.shape, pin_memory=True)
+    pinned_FN.copy_(figures_FN, non_blocking=True)
+    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    arrived.record()
+    return pinned_FN, arrived
 
 
 # Digits in which to look for the shortest decimal; nine tell any two float32 apart.

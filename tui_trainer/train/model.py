@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import platformdirs
@@ -113,13 +113,13 @@ def _checkpoint_part(part: nn.Module) -> None:
         _train_with(part, _recomputed(part, part.forward))
 
 
-def _is_sequence(module: nn.Module) -> bool:
+def _is_sequence(module: nn.Module) -> TypeGuard[nn.Sequential]:
     return type(module).forward is nn.Sequential.forward
 
 
-def _segments_of(sequence: nn.Module) -> list[nn.Sequential]:
+def _segments_of(sequence: nn.Sequential) -> list[nn.Sequential]:
     """About as many segments of layers as there are layers in each: the least memory in all."""
-    layers = list(sequence.children())
+    layers = list(sequence)
     size = max(1, math.isqrt(len(layers)))
     segments: list[list[nn.Module]] = [[]]
     for layer in layers:

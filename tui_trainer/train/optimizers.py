@@ -88,7 +88,9 @@ def _groups(config: OptimizerConfig, model: nn.Module) -> list[Group]:
     groups: dict[tuple[bool, float], Group] = {}
     # The decayed come first: checkpoints number parameters in the order of the groups.
     for parameter in sorted(trained, key=lambda parameter: parameter.ndim <= 1):
-        decayed, scale = parameter.ndim > 1, _scale_of(names_of[parameter], scales)
+        # Without decay all are alike: each group is a call of the optimizer's kernel.
+        decayed = parameter.ndim > 1 and config.weight_decay > 0
+        scale = _scale_of(names_of[parameter], scales)
         new = {
             "params": [],
             "lr": config.lr * scale,

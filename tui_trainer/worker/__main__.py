@@ -5,6 +5,7 @@ Usage: python -P -m tui_trainer.worker JOB_DIR
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -65,4 +66,8 @@ def _do(job: Job, folder: Path, interrupts: Interrupts) -> JobResult:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    status = main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All is written and closed. To take torch apart as well takes a while, for which someone waits.
+    os._exit(status)

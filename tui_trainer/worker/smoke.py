@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from pathlib import Path
 
-import torch
-
 from tui_trainer import paths
 from tui_trainer.checkpoints.read import best_step_of, read_newest
 from tui_trainer.core import events
+from tui_trainer.core.config import HardwareConfig
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.errors import CheckpointNotFoundError
 from tui_trainer.evaluate.load import load_judged
@@ -17,6 +16,7 @@ from tui_trainer.evaluate.metrics import judge
 from tui_trainer.export.onnx import export_onnx
 from tui_trainer.models.code_loader import CodeLoader
 from tui_trainer.store.run_writer import RunWriter
+from tui_trainer.train.hardware import choose_device
 from tui_trainer.train.resume import restore
 from tui_trainer.train.setup import Task, set_up
 
@@ -30,6 +30,8 @@ def rehearse(job: TrainJob, trained: Task, code: CodeLoader, writer: RunWriter) 
         TuitrainError: a phase failed.
     """
     run = Path(job.run_path)
+    # What follows is no training, and takes longer than all of it.
+    writer.clock.pause()
     _resume(job, trained, code)
     _tell(writer, "resume: the last checkpoint was put back into a fresh model and optimizer")
     judged = load_judged(
@@ -38,7 +40,7 @@ def rehearse(job: TrainJob, trained: Task, code: CodeLoader, writer: RunWriter) 
         best_step=best_step_of(run / paths.CHECKPOINTS),
         config=job.config,
         data_dir=Path(job.data_dir),
-        device=torch.device("cpu"),
+        device=choose_device(HardwareConfig(device="cpu"))[0],
         code=code,
     )
     with judged.batches("test") as batches:
@@ -52,8 +54,9 @@ def rehearse(job: TrainJob, trained: Task, code: CodeLoader, writer: RunWriter) 
         facts={"run": run.name, "checkpoint": judged.checkpoint.folder},
         say=lambda text: None,
     )
-    agreement = value["parity"]["top1_agreement"]
-    _tell(writer, f"export-onnx: the same class on {agreement:.0%} of {_NUM_EXPORTED} samples")
+    parity = value["parity"]
+    agreement, count = parity["top1_agreement"], parity["samples"]
+    _tell(writer, f"export-onnx: the same class on {agreement:.0%} of {count} samples")
 
 
 def _resume(job: TrainJob, trained: Task, code: CodeLoader) -> None:

@@ -7,6 +7,7 @@ import math
 
 from tui_trainer.core.config.optimizer import OptimizerConfig
 from tui_trainer.core.config.schedule import ScheduleConfig
+from tui_trainer.core.config.training import TrainingConfig
 from tui_trainer.core.schedules import parse_milestones
 from tui_trainer.errors import ConfigError
 
@@ -25,6 +26,19 @@ def check_schedule(config: ScheduleConfig, validation: float) -> list[ConfigErro
             ConfigError(
                 "schedule.name is plateau, which watches the validation, but data.validation is 0.",
                 "Hold out a share, as with --validation 0.1, or choose another schedule.",
+            )
+        ]
+    return []
+
+
+def check_training(config: TrainingConfig, validation: float) -> list[ConfigError]:
+    """What is wrong with how long to train, for a run that validates on the share `validation`."""
+    if config.early_stopping and validation == 0:
+        return [
+            ConfigError(
+                f"training.early_stopping is {config.early_stopping}, which watches the "
+                "validation, but data.validation is 0.",
+                "Hold out a share, as with --validation 0.1, or set training.early_stopping to 0.",
             )
         ]
     return []
