@@ -278,7 +278,7 @@ def test_every_key_that_is_not_loaded_is_named() -> None:
         "2.weight (3×2 in the file, 5×2 in the model)",
         "2.bias (3 in the file, 5 in the model)",
     )
-    told = "\n".join(report.lines)
+    told = "\n".join([*report.lines, *report.warnings])
     assert "5 of the model's 9 tensors loaded, module. taken off their names" in told
     for name in (*report.missing, *report.unexpected, *report.misfits):
         assert name in told
@@ -368,7 +368,7 @@ def test_nothing_that_fits_is_an_error() -> None:
     before = _model().state_dict()
     model = _model()
     with pytest.raises(
-        InitialWeightsError, match=r"has fc\.weight …, the model 0\.weight, 0\.bias"
+        InitialWeightsError, match=r"has fc\.weight; the model has 0\.weight, 0\.bias"
     ):
         load_initial(model, {"fc.weight": torch.zeros(2)})
     with pytest.raises(InitialWeightsError, match="3 in the file, 2 in the model"):

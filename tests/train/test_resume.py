@@ -89,7 +89,7 @@ def test_everything_is_put_back(tmp_path: Path, average: str) -> None:
 def test_an_average_that_only_one_side_has_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="this run makes none") as caught:
         restore(_task(2), _checkpoint(tmp_path / "a", "ema"))
-    assert "--average" in caught.value.hint
+    assert "average.name" in caught.value.hint
     with pytest.raises(CheckpointError, match="holds no averaged weights"):
         restore(_task(2, "ema"), _checkpoint(tmp_path / "b"))
 

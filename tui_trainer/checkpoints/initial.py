@@ -56,22 +56,21 @@ class InitReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lines(self) -> list[str]:
-        """The report for the log; every key that was not loaded is named."""
+        """What was loaded, and what of the file was not; the rest is in `warnings`."""
         total = len(self.loaded) + len(self.missing) + len(self.misfits)
         first = f"{len(self.loaded)} of the model's {total} tensors loaded"
         if self.stripped:
             first += f", {' '.join(self.stripped)} taken off their names"
-        return [
-            first,
-            *_listed("not in the file, left as they were", self.missing),
-            *_listed("in the file but not in the model", self.unexpected),
-            *_listed("not loaded, they do not fit", self.misfits),
-        ]
+        return [first, *_listed("in the file but not in the model", self.unexpected)]
 
     @property
     def warnings(self) -> list[str]:
-        """What is probably a mistake."""
-        return _listed("initial weights hold NaN or infinity", self.non_finite)
+        """What may be a mistake; every tensor of the model that was not loaded is named."""
+        return [
+            *_listed("initial weights not in the file, left as they were", self.missing),
+            *_listed("initial weights not loaded, they do not fit", self.misfits),
+            *_listed("initial weights hold NaN or infinity", self.non_finite),
+        ]
 
 
 def read_weights(file: Path) -> dict[str, Tensor]:
@@ -170,6 +169,8 @@ def _read_pickle(file: Path) -> Any:
             "loaded.",
             _SAVE_WEIGHTS,
         ) from error
+    except (EOFError, LookupError) as error:
+        raise _unreadable(file, "it is not a file of torch.save") from error
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise _unreadable(file, reason) from error
@@ -248,11 +249,12 @@ def _nothing_fits(
             f"None of the weights in the file fits the model: {name} is {reason}.", hint
         )
     theirs, ours = (
-        sanitize(", ".join([*names][:3]), limit=_MAX_NAME) for names in (tensors, targets)
+        sanitize(", ".join([*names][:3]), limit=_MAX_NAME) + (" …" if len(names) > 3 else "")
+        for names in (tensors, targets)
     )
     return InitialWeightsError(
-        f"None of the weights in the file is named as one of the model's: it has {theirs} …, the "
-        f"model {ours} ….",
+        f"None of the weights in the file is named as one of the model's: it has {theirs}; the "
+        f"model has {ours}.",
         hint,
     )
 

@@ -33,7 +33,8 @@ class Criteria:
 class Judgement:
     """What a model said of each sample that counts, on the host, in the order of the data.
 
-    `index_N` are the samples' numbers in the split, as not every sample counts; `loss_N` is each sample's cross-entropy, `loss` the mean of the loss judged by.
+    `index_N` are the samples' numbers in the split, as not every sample counts. `loss_N` is each
+    sample's cross-entropy, `loss` the mean of the loss judged by.
     """
 
     labels_N: npt.NDArray[np.int64]

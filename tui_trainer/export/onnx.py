@@ -124,7 +124,7 @@ def _write(
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
         raise ExportError(
-            f"The model cannot be exported to ONNX: {str(error).splitlines()[0]}.",
+            f"The model cannot be exported to ONNX: {_reason(error)}.",
             "Avoid branches on tensor values and unsupported operators in its forward.",
         ) from error
     assert program is not None
@@ -135,6 +135,12 @@ def _write(
     _check_interface(proto, interface.name)
     file.write_bytes(proto.SerializeToString())
     return next(int(entry.version) for entry in proto.opset_import if entry.domain == "")
+
+
+def _reason(error: Exception) -> str:
+    """What the exporter found, without its advice on how to report it."""
+    found = error.__cause__ or error
+    return str(found).strip().partition("\n")[0].rstrip(".") or type(found).__name__
 
 
 def _check_interface(proto: onnx.ModelProto, input_name: str) -> None:

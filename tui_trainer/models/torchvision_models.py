@@ -171,7 +171,7 @@ def _misfit(name: str, spec: DatasetSpec, needed: str) -> ModelError:
     _, height, width = spec.shape
     return ModelError(
         f"{name} takes {needed}, and {spec.name} has {height}×{width}.",
-        "Choose another model, or resize the images when the dataset is prepared.",
+        "Choose another model: convnet and resnet-small take small images.",
     )
 
 

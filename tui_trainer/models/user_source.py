@@ -139,9 +139,10 @@ def compile_source(content: bytes, path: Path) -> CodeType:
         # Without `dont_inherit` this file's own future imports would hold in theirs.
         return compile(content, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
+        where = f"line {error.lineno}" if error.lineno else ""
         raise SourceError(
-            f"{path} is not valid Python: {error.msg}, line {error.lineno}",
-            f"Mend line {error.lineno} of {path}.",
+            f"{path} is not valid Python: {error.msg}{f', {where}' if where else ''}",
+            f"Mend {f'{where} of ' if where else ''}{path}.",
         ) from error
     except (ValueError, OverflowError, RecursionError, MemoryError) as error:
         reason = str(error) or type(error).__name__

@@ -55,6 +55,8 @@ class Judge:
         assert batches is not None
         since = time.perf_counter()
         judgement = judge(model, batches.in_order(), task.criteria)
+        # Workers that load this split would wait for the next time, and take memory.
+        batches.close()
         self._writer.emit(
             events.Evaluated(
                 split=split,

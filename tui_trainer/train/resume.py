@@ -37,7 +37,7 @@ def restore(task: Task, checkpoint: Checkpoint) -> list[str]:
         raise CheckpointError(
             f"An epoch had {checkpoint.state.steps_per_epoch} steps when the checkpoint "
             f"{checkpoint.folder} was saved, and has {task.steps_per_epoch} now.",
-            "Bring back the data that the run was started with.",
+            "Bring back the data and the batch size that the run was started with.",
         )
     return compare_fingerprints(checkpoint.state.fingerprint, task.fingerprint)
 
@@ -48,7 +48,7 @@ def restore_average(average: WeightAverage | None, checkpoint: Checkpoint) -> No
     Raises:
         CheckpointError: one of the two has an average that the other lacks, or they do not fit.
     """
-    state, hint = checkpoint.state, "Resume with the --average that the run was started with."
+    state, hint = checkpoint.state, "Put back average.name in the config.toml of the run."
     if checkpoint.averaged is None:
         if average is not None and average.is_due_from_first_step and state.step > 0:
             raise CheckpointError(
