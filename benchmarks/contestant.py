@@ -27,6 +27,7 @@ MOMENTUM = 0.5
 class Entry:
     """How a contestant trains: its module, what its DataLoader is fed by, whether it also logs.
 
+    `is_tuned`: memory format and optimizer chosen by someone who knows what this processor likes.
     `images`: torchvision's MNIST and its transforms, one image at a time; `images, 2 workers`: in
     processes of their own; `tensors`: normalised floats that lie in memory already.
     """
@@ -34,6 +35,7 @@ class Entry:
     module: str
     feed: str = ""
     logs: bool = False
+    is_tuned: bool = False
 
 
 _LIGHTNING, _IGNITE = "benchmarks.peers.with_lightning", "benchmarks.peers.with_ignite"
@@ -42,6 +44,7 @@ ENTRIES = {
     "tuitrain": Entry("benchmarks.engine"),
     "tight loop": Entry("benchmarks.loops"),
     "tight loop again": Entry("benchmarks.loops"),
+    "tight loop, tuned": Entry("benchmarks.loops", is_tuned=True),
     "DataLoader loop": Entry("benchmarks.loops", "images"),
     "DataLoader loop, 2 workers": Entry("benchmarks.loops", "images, 2 workers"),
     "DataLoader loop, tensors": Entry("benchmarks.loops", "tensors"),
@@ -68,6 +71,7 @@ class Course:
 
     feed: str
     logs: bool
+    is_tuned: bool
     data_dir: Path
     mnist_root: Path
     runs_dir: Path
@@ -95,6 +99,7 @@ def main() -> None:
     course = Course(
         feed=entry.feed,
         logs=entry.logs,
+        is_tuned=entry.is_tuned,
         data_dir=choose_data_dir(given.data_dir),
         mnist_root=given.mnist_root,
         runs_dir=given.runs,

@@ -47,12 +47,13 @@ def make_model(course: Course) -> nn.Module:
     """The network, on the device, with the threads set."""
     torch.set_num_threads(course.threads)
     torch.manual_seed(0)
-    return Network().to(course.device)
+    model = Network().to(course.device)
+    return model.to(memory_format=torch.channels_last) if course.is_tuned else model
 
 
-def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer in the implementation that PyTorch chooses."""
-    return torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+def make_optimizer(model: nn.Module, *, fused: bool | None = None) -> torch.optim.Optimizer:
+    """The optimizer in the implementation that PyTorch chooses, unless it is to be fused."""
+    return torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, fused=fused)
 
 
 def make_loader(course: Course) -> DataLoader[Any]:
@@ -87,7 +88,7 @@ def train_by_index(course: Course) -> None:
     """The tight loop: all data on the device, batches picked by a shuffled index."""
     model = make_model(course)
     images_NCHW, labels_N = (part.to(course.device) for part in load_images(course))
-    optimizer = make_optimizer(model)
+    optimizer = make_optimizer(model, fused=course.is_tuned or None)
     model.train()
     while True:
         order_N = torch.randperm(len(labels_N), device=course.device)
@@ -104,7 +105,7 @@ def train_by_loader(course: Course) -> None:
     """The same with a DataLoader."""
     model = make_model(course)
     loader = make_loader(course)
-    optimizer = make_optimizer(model)
+    optimizer = make_optimizer(model, fused=course.is_tuned or None)
     model.train()
     while True:
         for images_BCHW, labels_B in loader:

@@ -18,11 +18,11 @@ def check(*command: str) -> None:
 
 
 def test_code_is_formatted() -> None:
-    check("ruff", "format", "--check", "tui_trainer", "tests")
+    check("ruff", "format", "--check", "tui_trainer", "tests", "benchmarks")
 
 
 def test_code_passes_the_linter() -> None:
-    check("ruff", "check", "tui_trainer", "tests")
+    check("ruff", "check", "tui_trainer", "tests", "benchmarks")
 
 
 def test_modules_import_only_from_floors_below() -> None:
