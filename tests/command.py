@@ -134,7 +134,12 @@ class Home:
     def end_workers(self) -> None:
         """Kill every worker that still holds a run of this home."""
         for process in workers():
-            if any(str(self.runs) in argument for argument in process.cmdline()):
+            try:
+                is_ours = any(str(self.runs) in argument for argument in process.cmdline())
+            except psutil.Error:
+                # It ended since it was found.
+                continue
+            if is_ours:
                 kill_group(process.pid)
 
 

@@ -72,6 +72,12 @@ def loss_of_each(logits, labels):
 
 def words(logits, labels):
     return "good"
+
+
+def picky(logits, labels):
+    if len(labels) > 8:
+        raise RuntimeError("too many")
+    return 0.5
 """
 
 # Command line, what the message says, what the hint says. Nothing is started for these.
@@ -92,6 +98,7 @@ CONFIGURED = [
     ("--schedule multi-step", "milestones is empty", "like 30,60"),
     ("--schedule multi-step --milestones 6,3", "must be above 0 and increase", "smallest first"),
     ("--schedule plateau --validation 0", "plateau, which watches the valid", "--validation 0.1"),
+    ("--early-stopping 3 --validation 0", "watches the validation", "--validation 0.1"),
     ("--nesterov", "nesterov is for sgd, but optimizer.name is adamw", "Choose sgd"),
     ("--nesterov --optimizer sgd --momentum 0", "nesterov needs momentum", "like 0.9"),
     ("--lr-scales head", "'head' in it is not a name and a factor", "head=2"),
@@ -195,6 +202,7 @@ def test_compiling_without_a_compiler_is_refused(home: Home) -> None:
 # Options, exit status, code of the error, what the message says.
 FAILING_LATER = [
     ("--lr 1e6", "non-finite", "not finite at step [2-9]; that update was not applied"),
+    ("--metrics bad.py:picky", "config", "RuntimeError: too many, line [0-9]+ of bad.py"),
     ("--model bad.py:Tiring", "user-code", "RuntimeError: tired of it, line 36 of bad.py"),
 ]
 

@@ -13,12 +13,13 @@ from msgspec.structs import replace
 from tests import builders
 from tui_trainer.cli import live, logs, training
 from tui_trainer.cli.options import SETTING_OPTIONS, setting_option
+from tui_trainer.cli.runs import query
 from tui_trainer.core import events
 from tui_trainer.core.config.fields import all_fields
-from tui_trainer.core.jobs import JobResult
+from tui_trainer.core.jobs import JobResult, failure
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import LogFold, RunSnapshot, RunState, apply
-from tui_trainer.errors import StorageError, UsageError, WorkerError
+from tui_trainer.errors import ReportedError, StorageError, UsageError, WorkerError
 from tui_trainer.store.run_folder import RunFolder
 
 MakeRun = Callable[..., RunFolder]
@@ -72,6 +73,9 @@ def test_start_tells_what_is_trained_where_and_how_long() -> None:
     (line,) = describe(builders.session_start(parameters=24_058))
     for part in ("digits · convnet (24 058 parameters)", "cpu a processor", "3 epochs of 10 steps"):
         assert part in line
+    (line,) = describe(builders.session_start(epochs=1, steps_per_epoch=1))
+    assert "1 epoch of 1 step" in line
+    assert "epochs" not in line
     (line,) = describe(builders.resumed(1234))
     assert line.endswith("resumed at step 1 234")
 
@@ -84,6 +88,30 @@ def test_epoch_is_one_line_with_its_validation() -> None:
     ]
     worse = builders.evaluated(step=20, metrics={"loss": 0.6, "accuracy": 0.7})
     assert " best" not in describe(*history, epoch_finished(2), worse)[-1]
+
+
+def test_epochs_that_come_at_once_are_each_marked_that_were_best(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    saved = events.CheckpointSaved(
+        step=10,
+        epoch=1,
+        folder="step-10",
+        manifest_sha256="",
+        best=True,
+        size_bytes=1,
+        duration_s=0.1,
+    )
+    better = builders.evaluated(step=20, metrics={"loss": 0.4, "accuracy": 0.9})
+    worse = builders.evaluated(step=30, metrics={"loss": 0.6, "accuracy": 0.7})
+    history = [
+        *TRAINED[:2], epoch_finished(), builders.evaluated(), saved,
+        epoch_finished(2), better, replace(saved, step=20, epoch=2),
+        epoch_finished(3), worse, replace(saved, step=30, epoch=3, best=False),
+    ]  # fmt: skip
+    live.PlainProgress().show(list(builders.numbered(history)), record(fold(*history)))
+    marks = [" best " in line for line in capsys.readouterr().err.splitlines()[1:]]
+    assert marks == [True, True, False]
 
 
 def test_epoch_without_validation_is_told_at_once() -> None:
@@ -153,7 +181,9 @@ def test_option_of_a_setting_takes_its_help_from_the_setting(name: str) -> None:
     if field.allowed.startswith("one of"):
         assert field.allowed in option.help
     flag = f"--{name.replace('_', '-')}"
-    assert option.default == (f"{flag}/--no-{flag[2:]}" if field.type is bool else flag)
+    assert option.default == (
+        f"{flag}/--no-{flag[2:]}" if field.allowed == "true or false" else flag
+    )
 
 
 def test_every_setting_but_the_dataset_is_an_option() -> None:
@@ -205,6 +235,53 @@ def test_record_without_figures_ends_in_words(capsys: pytest.CaptureFixture[str]
     assert "trained 1:01" in out
 
 
+def test_ending_before_the_last_epoch_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    why = "stopped early: validation was not better for 2 epoch(s)"
+    ended = events.Finished(step=20, epoch=2, reason=why)
+    training.print_ending(record(fold(*TRAINED, ended), RunState.FINISHED))
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first.startswith("run7 finished  2 of 3 epochs")
+    assert second == why
+    training.print_ending(record(fold(*TRAINED, replace(ended, reason="all epochs trained"))))
+    assert "all epochs" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("session", "what"), [("new", "run1 failed: no"), ("", "run1 was not resumed: no")]
+)
+def test_resume_that_is_refused_is_not_said_to_have_failed(
+    make_run: MakeRun, session: str, what: str
+) -> None:
+    resumed = [builders.resumed(30, session=session)] if session else []
+    ended = events.Finished(step=30, epoch=3)
+    folder = make_run(builders.session_start(), ended, *resumed)
+    folder.worker_log.write_text("")
+
+    class Refusing:
+        log = folder.worker_log
+
+        def wait(self) -> JobResult:
+            return failure(StorageError("no", "None."))
+
+    with pytest.raises(ReportedError) as caught:
+        training._unwrap(folder, Refusing(), "new")  # type: ignore[arg-type]
+    assert caught.value.message == what
+
+
+@pytest.mark.parametrize(
+    ("model", "shown"),
+    [
+        ("convnet", "convnet"),
+        ("torchvision:resnet18", "torchvision:resnet18"),
+        ("/home/someone/net.py:Net", "net.py:Net"),
+        ("package.module:Net", "package.module:Net"),
+        ("", ""),
+    ],
+)
+def test_own_code_is_listed_without_its_folders(model: str, shown: str) -> None:
+    assert query._short_model(model) == shown
+
+
 def test_worker_that_died_of_a_full_disk_is_said_to_have(
     make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,5 +297,5 @@ def test_worker_that_died_of_a_full_disk_is_said_to_have(
         training.shutil, "disk_usage", lambda path: SimpleNamespace(free=0, used=1, total=1)
     )
     with pytest.raises(StorageError, match="is full") as caught:
-        training._unwrap(folder, Silent())  # type: ignore[arg-type]
+        training._unwrap(folder, Silent(), "new")  # type: ignore[arg-type]
     assert "tuitrain resume run1" in caught.value.hint

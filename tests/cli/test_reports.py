@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from tests import builders
+from tests.cli.checks import check_error
 from tests.command import CONTROL, RUN_FIELDS, Home
 from tui_trainer import __version__
 from tui_trainer.core import events
@@ -45,8 +46,8 @@ def test_runs_are_reported_under_the_promised_names(trained: Home) -> None:
 
 def test_datasets_are_reported_under_steady_names(home: Home, tmp_path: Path) -> None:
     listed = home.json("data", "list")
-    assert [row["dataset"] for row in listed] == ["digits", "mnist"]
-    assert [row["prepared"] for row in listed] == [True, False]
+    assert [row["dataset"] for row in listed] == ["digits", "mnist", "wine", "breast-cancer"]
+    assert [row["prepared"] for row in listed] == [True, False, False, False]
     assert home.json("data", "info", "digits") == listed[0]
     assert listed[0]["counts"] == {"train": 1438, "test": 359}
     assert home.json("data", "verify", "digits") == {
@@ -58,6 +59,38 @@ def test_datasets_are_reported_under_steady_names(home: Home, tmp_path: Path) ->
     assert home.json("data", "get", "digits")["path"] == str(home.data / "digits")
     assert home.json("data", "remove", "digits") == {"dataset": "digits", "removed": True}
     assert home.json("data", "info", "digits")["prepared"] is False
+
+
+METRIC = """
+def halved(logits, labels):
+    return 0.5 * (logits.argmax(1) == labels).float().mean()
+"""
+
+
+def test_early_ending_is_told_and_can_be_gone_on_from(home: Home) -> None:
+    (home.folder / "mine.py").write_text(METRIC)
+    # With no learning to speak of no validation is better than the first.
+    options = "--epochs 4 --early-stopping 1 --lr 1e-30 --model mlp --batch-size 1024"
+    options += " --metrics mine.py:halved --trust-code"
+    said = home.do("train", "digits", *options.split())
+    assert "  2 of 4 epochs  " in said
+    assert "\nstopped early: validation was not better for 1 " in said
+    facts = [line.split(maxsplit=1) for line in home.do("runs", "show", "1").splitlines()]
+    (ended,) = [fact for key, fact in facts if key == "ended"]
+    assert ended.startswith("stopped early: ")
+    assert re.search(r"loss \d.*  halved 0\.\d{4}  on 359 samples", home.do("eval", "1"))
+
+    for total in ((), ("--epochs", "6")):
+        done = home.call("resume", "1", *total)
+        told = r"run1 stopped early after 2 of 4 epochs\."
+        check_error(done, status=2, message=told, hint="early_stopping in its config.toml to 0")
+    config = home.run() / "config.toml"
+    text = config.read_text()
+    assert "early_stopping = 1\n" in text
+    config.write_text(text.replace("early_stopping = 1\n", "early_stopping = 0\n"))
+    assert "  4 of 4 epochs  " in home.do("resume", "1")
+    assert "stopped early" not in home.do("runs", "show", "1")
+    assert "  6 of 6 epochs  " in home.do("resume", "1", "--epochs", "6")
 
 
 @pytest.mark.parametrize("form", [(), ("--json",)])

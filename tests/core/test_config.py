@@ -179,6 +179,26 @@ def test_a_plateau_needs_a_validation() -> None:
         resolve([*settings, _typed("data.validation", "0")])
 
 
+def test_early_stopping_needs_a_validation() -> None:
+    settings = [_typed("training.early_stopping", "3")]
+    assert resolve(settings).config.training.early_stopping == 3
+    with pytest.raises(ConfigError, match="early_stopping is 3, which watches the validation"):
+        resolve([*settings, _typed("data.validation", "0")])
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("lr", "Did you mean optimizer.lr?"),
+        ("early_stopping", "Did you mean training.early_stopping?"),
+    ],
+)
+def test_a_setting_without_its_part_is_found(key: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve([_typed(key, "1")])
+    assert caught.value.hint.startswith(hint)
+
+
 def test_nothing_set_is_the_default_dataset_with_its_model_and_preset() -> None:
     resolved = resolve([])
     assert resolved.config.data.dataset == "digits"

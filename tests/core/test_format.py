@@ -17,6 +17,13 @@ def test_count(value: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 epochs"), (1, "1 epoch"), (1_000, "1 000 epochs")]
+)
+def test_counted(count: int, text: str) -> None:
+    assert fmt.format_counted(count, "epoch") == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         (0, "0 B"),

@@ -117,6 +117,15 @@ def test_a_start_says_what_is_trained() -> None:
     assert snapshot.started_t == snapshot.last_t == 1_700_000_001.0
 
 
+def test_why_a_run_ended_is_known_until_it_goes_on() -> None:
+    early = events.Finished(step=20, epoch=2, reason="stopped early: nothing got better")
+    snapshot = _fold(*_STARTED, early)
+    assert (snapshot.reason, snapshot.stopped_early) == (early.reason, True)
+    assert not _fold(*_FINISHED).stopped_early
+    snapshot = _fold(*_STARTED, early, builders.resumed(20))
+    assert (snapshot.reason, snapshot.stopped_early) == ("", False)
+
+
 def test_steps_move_the_step_and_the_newest_figures() -> None:
     snapshot = _fold(session_start(), builders.steps(first=4, count=3, loss=(3.0, 2.0, 1.5)))
     assert (snapshot.step, snapshot.loss, snapshot.lr) == (6, 1.5, 0.01)

@@ -123,7 +123,7 @@ def test_one_batch_is_learnt_by_heart(home: Home) -> None:
     # Only validation decides when to stop, which one batch cannot make better for long.
     assert shown["epoch"] < 60
     (finished,) = home.events("finished")
-    assert finished["reason"] == "stopped early: validation was not better for 4 epoch(s)"
+    assert finished["reason"] == "stopped early: validation was not better for 4 epochs"
     behind = shown["step"] - shown["best"]["step"]
     assert behind == 4 * shown["steps"] // 60
     # The test is of the best weights, not of the last.

@@ -165,7 +165,9 @@ def test_of_two_starts_at_once_exactly_one_wins(trained: Home) -> None:
         if process.returncode == 0:
             assert stdout == "run1\n"
         else:
-            assert re.search(r"error: run1 (is|failed: run1 is) .*(process \d+|another)", stderr)
+            assert re.search(
+                r"error: run1 (is|was not resumed: run1 is) .*(process \d+|another)", stderr
+            )
             assert stdout == ""
     wait_until(lambda: trained.state() == "running", "the winner to train")
     starts = [*trained.events("run_started"), *trained.events("resumed")]

@@ -131,7 +131,7 @@ def test_images_that_do_not_go_through_are_refused_with_what_would(
         _build(name, shape)
     assert needs in caught.value.message
     assert f"pictures has {shape[1]}×{shape[2]}" in caught.value.message
-    assert "resize" in caught.value.hint
+    assert "resnet-small" in caught.value.hint
 
 
 def test_the_least_side_named_is_the_least() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from torchvision.models import resnet18
 
 from tests.train.runs import Runs, assert_same_run
+from tui_trainer.train import model as module
 from tui_trainer.train.model import checkpoint_activations
 
 
@@ -119,18 +122,24 @@ def test_activations_computed_again_change_nothing_but_the_memory(name: str) -> 
     assert list(redone.state_dict()) == list(plain.state_dict())
 
 
-def test_nothing_is_computed_again_without_gradients() -> None:
+def test_nothing_is_computed_again_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    def noted(*inputs: Any, **named: Any) -> Any:
+        calls.append("in parts")
+        return checkpoint(*inputs, **named)
+
+    monkeypatch.setattr(module, "checkpoint", noted)
     model = _sequence().eval()
     x_BCHW = torch.randn(2, 4, 8, 8)
     expected = model(x_BCHW)
     checkpoint_activations(model)
-    calls: list[int] = []
-    model[0].register_forward_hook(lambda *_: calls.append(1))  # type: ignore[index]
+    model[0].register_forward_hook(lambda *_: calls.append("layer"))  # type: ignore[index]
     with torch.inference_mode():
         assert torch.equal(model(x_BCHW), expected)
-    assert calls == [1]
+    assert calls == ["layer"]
     model(x_BCHW).sum().backward()
-    assert calls == [1, 1, 1]
+    assert calls == ["layer", "in parts", "layer", "in parts", "in parts", "layer"]
 
 
 @pytest.mark.parametrize("model", ["convnet", "mnist-example", "resnet-small"])
@@ -139,3 +148,46 @@ def test_a_run_with_activations_computed_again_is_the_same_run(runs: Runs, model
     plain = runs.finish(**settings)
     redone = runs.finish(hardware__activation_checkpointing=True, **settings)
     assert_same_run(plain, redone, 10)
+
+
+class Impatient(nn.Module):
+    """A layer that changes what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """B×F."""
+        y_BF: Tensor = self.layer(x_BF.mul_(2))
+        return y_BF
+
+
+class Fickle(Impatient):
+    """A layer that is another one when it is used again."""
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """B×F."""
+        self.training = not self.training
+        y_BF: Tensor = self.layer(x_BF)
+        return y_BF if self.training else y_BF.exp().tanh()
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (Impatient, "one of the variables needed for gradient computation has been modified"),
+        (Fickle, "A different number of tensors was saved during the original forward"),
+    ],
+)
+def test_what_cannot_be_computed_again_is_a_sentence(layer: type[nn.Module], said: str) -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), layer(), nn.Linear(4, 4))
+    checkpoint_activations(model)
+    with pytest.raises(RuntimeError) as caught:
+        model(torch.randn(2, 4)).sum().backward()
+    error = module.explain_recompute_error(caught.value)
+    assert error is not None
+    assert f"cannot be computed again: {said}" in error.message
+    assert "\n" not in error.message
+    assert error.hint == "Leave --activation-checkpointing out."
+    assert module.explain_recompute_error(RuntimeError("mat1 and mat2 do not fit")) is None

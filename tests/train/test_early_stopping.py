@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.tasks import make_task
+from tests.tasks import configure, make_task
 from tests.train.runs import (
     Runs,
     assert_same_run,
@@ -25,6 +25,7 @@ from tui_trainer.checkpoints.read import Checkpoint, read_checkpoint
 from tui_trainer.core import events
 from tui_trainer.core.config.checks import check_training
 from tui_trainer.core.config.training import TrainingConfig
+from tui_trainer.errors import RunStateError
 from tui_trainer.evaluate.metrics import judge
 from tui_trainer.models import zoo
 from tui_trainer.store.run_folder import RunFolder, read_run
@@ -63,7 +64,7 @@ def test_a_run_ends_when_its_validation_is_no_longer_better(
     ended = _last(folder)
     assert isinstance(ended, events.Finished)
     assert (ended.epoch, ended.step) == (5, 5 * _EPOCH)
-    assert ended.reason == "stopped early: validation was not better for 3 epoch(s)"
+    assert ended.reason == "stopped early: validation was not better for 3 epochs"
     assert read_run(folder).state == "finished"
     assert list(evaluations(folder, "validation")) == [10, 20, 30, 40, 50]
     # The weights of the best validation are judged, whatever the training got better at after.
@@ -84,6 +85,16 @@ def test_a_validation_that_gets_better_keeps_a_run_going(
     assert (ended.epoch, ended.reason) == (5, "all epochs trained")
 
 
+def test_a_run_that_has_trained_all_its_epochs_has_not_stopped_early(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _script(monkeypatch, [(0.5, 1.0)] * 3)
+    folder = runs.finish(model__name="mlp", training__epochs=3, training__early_stopping=2)
+    ended = _last(folder)
+    assert isinstance(ended, events.Finished)
+    assert (ended.epoch, ended.reason) == (3, "all epochs trained")
+
+
 def test_a_resumed_run_ends_early_where_the_whole_one_does(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +111,20 @@ def test_a_resumed_run_ends_early_where_the_whole_one_does(
     ended = _last(cut)
     assert isinstance(ended, events.Finished)
     assert (ended.step, ended.reason.split(":")[0]) == (40, "stopped early")
+
+
+def test_a_run_that_stopped_early_is_not_resumed(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _script(monkeypatch, [(0.5, 1.0)] * 3)
+    settings = {"model__name": "mlp", "training__early_stopping": 2}
+    folder = runs.finish(training__epochs=9, **settings)
+    config = configure(hardware__device="cpu", hardware__threads=1, training__epochs=12, **settings)
+    with pytest.raises(RunStateError, match="would do so again") as caught:
+        runs.train(folder, config, resume=True)
+    assert "--init-from" in caught.value.hint
+    assert read_run(folder).state == "finished"
+    assert len(evaluations(folder, "test")) == 1
 
 
 def test_early_stopping_without_a_validation_is_refused() -> None:

@@ -16,7 +16,7 @@ from tests.train.runs import Runs, assert_same_run, evaluations, live_steps, mes
 from tui_trainer.checkpoints.layout import folder_name
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
-from tui_trainer.errors import DeviceError, ModelError
+from tui_trainer.errors import DeviceError, TuitrainError
 from tui_trainer.models import zoo
 from tui_trainer.train.freezing import hold_frozen_norms
 from tui_trainer.train.setup import Task
@@ -111,7 +111,7 @@ def test_a_failure_of_the_compiler_is_a_sentence(
 
     _compile_with(monkeypatch, refuse)
     folder, config = runs.create(model__name="mlp", hardware__compile=True)
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(TuitrainError) as caught:
         runs.train(folder, config)
     assert caught.value.message == "torch.compile failed: cannot lower that operation."
     assert caught.value.hint == "Leave --compile out."
@@ -168,8 +168,8 @@ def test_given_weights_are_frozen_and_trained_at_their_own_pace(data: Path, weig
     before = {name: parameter.detach().clone() for name, parameter in named.items()}
     assert (before["0.weight"] == 0.1).all()
     assert before["13.weight"].shape[0] == 10
-    told = " ".join(task.choices)
-    assert "not loaded, they do not fit: 13.weight" in told
+    told = " ".join(task.choices + task.warnings)
+    assert "initial weights not loaded, they do not fit: 13.weight" in told
     assert "frozen: 0.weight, 2.weight, 2.bias" in told
     running_mean = task.model.state_dict()["2.running_mean"].clone()
     task.model.train()

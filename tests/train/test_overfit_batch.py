@@ -17,8 +17,7 @@ from tui_trainer.checkpoints.layout import folder_name
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
 from tui_trainer.data.batches import Batch
-from tui_trainer.errors import ConfigError
-from tui_trainer.models.user_code import UserCodeError
+from tui_trainer.errors import TuitrainError
 from tui_trainer.store.run_folder import RunFolder
 from tui_trainer.train.setup import Task
 from tui_trainer.train.step import Stepper
@@ -58,6 +57,16 @@ def test_one_batch_is_learnt_by_heart(runs: Runs, monkeypatch: pytest.MonkeyPatc
         assert torch.equal(batch.x, batches[0].x)
         assert torch.equal(batch.labels_B, batches[0].labels_B)
         assert batch.mixed_labels_B is None
+
+
+def test_the_batch_stays_the_same_where_the_model_changes_its_input(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = _watch_batches(monkeypatch)
+    real = nn.Flatten.forward
+    monkeypatch.setattr(nn.Flatten, "forward", lambda self, x: real(self, x.mul_(0.5)))
+    runs.finish(model__name="mlp", training__epochs=1, training__overfit_batch=True)
+    assert all(torch.equal(batch.x, batches[0].x) for batch in batches)
 
 
 def test_without_it_batches_differ(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,11 +148,12 @@ def test_an_own_loss_is_trained_with_and_judged_by(runs: Runs, own: str) -> None
 
 def test_a_metric_that_fails_later_is_named(runs: Runs, own: str) -> None:
     folder, config = runs.create(model__name="mlp", training__metrics=f"{own}:fragile")
-    with pytest.raises(ConfigError, match="thirty is too many, line"):
+    with pytest.raises(TuitrainError, match="thirty is too many, line"):
         runs.train(folder, config)
     failed = read_log(folder)[-1]
     assert isinstance(failed, events.Failed)
     assert "own.py:fragile" in failed.message
+    assert failed.code == "config"
 
 
 def test_a_loss_that_fails_later_is_named(runs: Runs, tmp_path: Path) -> None:
@@ -154,7 +164,7 @@ def test_a_loss_that_fails_later_is_named(runs: Runs, tmp_path: Path) -> None:
         "    return F.cross_entropy(logits, labels)\n"
     )
     folder, config = runs.create(model__name="mlp", loss__name=f"{file}:late")
-    with pytest.raises(UserCodeError, match=r"late.py:late fails in training: .*worn out, line 7"):
+    with pytest.raises(TuitrainError, match=r"late.py:late fails in training: .*worn out, line 7"):
         runs.train(folder, config)
 
 

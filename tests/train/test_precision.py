@@ -25,7 +25,7 @@ from tests.train.runs import (
 from tui_trainer.checkpoints.layout import folder_name, list_steps
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
-from tui_trainer.errors import DeviceError, NonFiniteError
+from tui_trainer.errors import DeviceError, TuitrainError
 from tui_trainer.train import precision
 from tui_trainer.train.precision import choose_precision, pack_scaler, unpack_scaler
 from tui_trainer.train.setup import Task
@@ -159,10 +159,11 @@ def test_overflows_without_end_stop_the_run(runs: Runs, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(nn.Sequential, "forward", forward)
     folder, config = runs.create(model__name="mlp", hardware__precision="fp16", training__epochs=9)
-    with pytest.raises(NonFiniteError, match=r"overflowed fp16 51 steps in a row up to step 51"):
+    with pytest.raises(TuitrainError, match=r"overflowed fp16 51 steps in a row up to step 51"):
         runs.train(folder, config)
     failed = read_log(folder)[-1]
     assert isinstance(failed, events.Failed)
+    assert failed.code == "non-finite"
     assert "--precision bf16" in failed.hint
     for step in list_steps(folder.checkpoints):
         checkpoint = read_checkpoint(folder.checkpoints / folder_name(step))

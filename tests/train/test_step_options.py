@@ -264,6 +264,28 @@ def _starved(runs: Runs, monkeypatch: pytest.MonkeyPatch, stop_at: int | None) -
     return folder
 
 
+def test_memory_that_ran_out_in_the_last_block_is_told(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Small, "most", 20)
+    folder = runs.finish(model__name="mlp", data__batch_size=64, training__epochs=1)
+    assert messages(folder) != []
+    saved = read_checkpoint(folder.checkpoints / folder_name(5))
+    assert saved.state.micro_batch == 16
+
+
+def test_a_batch_that_the_model_has_changed_is_not_tried_again(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = _task(data)
+    task.model.register_forward_pre_hook(lambda module, inputs: inputs[0].mul_(2))
+    _train(task, make_stepper(task))
+    monkeypatch.setattr(Small, "most", 20)
+    with pytest.raises(DeviceError, match="changes its input") as caught:
+        _train(task, make_stepper(task))
+    assert "--batch-size" in caught.value.hint
+
+
 def test_a_micro_batch_that_fits_is_told_once_and_survives_a_resume(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

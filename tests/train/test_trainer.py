@@ -17,7 +17,7 @@ from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.jobs import TrainJob
-from tui_trainer.errors import DeviceError, ModelError, NonFiniteError, RunStateError
+from tui_trainer.errors import DeviceError, ModelError, ReportedError, RunStateError
 from tui_trainer.store.config_sources import encode_config
 from tui_trainer.store.control import submit
 from tui_trainer.store.environment import capture_environment
@@ -232,7 +232,7 @@ def test_a_poisoned_batch_stops_the_run_before_it_harms(
         return out * float("nan") if sum(calls) == 12 and self.training else out
 
     monkeypatch.setattr(nn.Sequential, "forward", forward)
-    with pytest.raises(NonFiniteError, match="not finite at step 12"):
+    with pytest.raises(ReportedError, match="not finite at step 12"):
         runs.train(folder, config)
     record = read_run(folder)
     assert record.state == "failed"

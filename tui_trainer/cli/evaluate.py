@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -15,7 +16,8 @@ from tui_trainer.cli.options import (
     TrustCodeOption,
 )
 from tui_trainer.cli.output import print_json, print_line, result_console, say
-from tui_trainer.core.format import format_count, format_metric
+from tui_trainer.core.code_names import parse_code_name, parse_metric_names
+from tui_trainer.core.format import format_count, format_counted, format_metric
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 
 
@@ -46,11 +48,12 @@ def evaluate(
 
     check_value("hardware.device", device, "--device")
     folder = Registry(choose_runs_dir(runs)).find(reference)
+    config = read_config(folder.path)
     value = run_job(
         EvaluateJob(
             run_path=str(folder.path),
             data_dir=str(choose_data_dir(data_dir)),
-            config=read_config(folder.path),
+            config=config,
             checkpoint=checkpoint,
             split=split,
             device=device,
@@ -61,16 +64,17 @@ def evaluate(
     if as_json:
         print_json(value)
     else:
-        _print(value)
+        _print(value, parse_metric_names(config.training.metrics))
 
 
-def _print(report: dict[str, Any]) -> None:
+def _print(report: dict[str, Any], own_metrics: Sequence[str]) -> None:
     from rich.table import Table
 
+    names = ["accuracy", "loss", *(parse_code_name(name).attribute for name in own_metrics)]
+    figures = "  ".join(f"{name} {format_metric(report[name])}" for name in names)
     print_line(
         f"{report['run']}  {report['checkpoint']}  {report['split']}: "
-        f"accuracy {format_metric(report['accuracy'])}  loss {format_metric(report['loss'])}  "
-        f"on {format_count(report['count'])} samples"
+        f"{figures}  on {format_counted(report['count'], 'sample')}"
     )
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("class", "samples", "precision", "recall", "most taken for"):

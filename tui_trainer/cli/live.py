@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from tui_trainer.cli.follow import Display
 from tui_trainer.cli.output import say, talk_console
 from tui_trainer.core.events import (
+    CheckpointSaved,
     ControlApplied,
     ControlRefused,
     Diagnosed,
@@ -23,6 +24,7 @@ from tui_trainer.core.events import (
 from tui_trainer.core.format import (
     format_bytes,
     format_count,
+    format_counted,
     format_duration,
     format_metric,
     format_rate,
@@ -48,12 +50,17 @@ def make_display() -> Display:
 
 
 def history_line(
-    event: Event, epochs: list[EpochFinished], snapshot: RunSnapshot, width: int = _NO_LIMIT
+    event: Event,
+    epochs: list[EpochFinished],
+    snapshot: RunSnapshot,
+    width: int = _NO_LIMIT,
+    bests: Collection[int] = (),
 ) -> str | None:
     """The line an event is worth in a terminal's history, or None.
 
     `epochs` keeps a finished epoch until its validation has come, so that one line tells both.
-    Where the line is wider than `width` its least needed parts are left out.
+    Where the line is wider than `width` its least needed parts are left out. `bests` are steps
+    known to have been the best so far when they were judged, as `best_steps` finds them.
     """
     if isinstance(event, SessionStart):
         return _fit(_start_parts(event), width)
@@ -63,12 +70,20 @@ def history_line(
             return None
         return _fit(_epoch_parts(event, None, snapshot), width)
     if isinstance(event, Evaluated) and event.split == "validation" and epochs:
-        return _fit(_epoch_parts(epochs.pop(), event, snapshot), width)
+        return _fit(_epoch_parts(epochs.pop(), event, snapshot, bests), width)
     if isinstance(event, Message | Diagnosed | ControlApplied | ControlRefused):
         happening = describe_event(event)
         code = f"{event.code}: " if isinstance(event, Diagnosed) else ""
         return f"{code}{happening.text} {happening.hint}".rstrip() if happening else None
     return None
+
+
+def best_steps(events: list[Event]) -> set[int]:
+    """The steps whose checkpoints among `events` were saved as the best so far.
+
+    The snapshot, which is of the last event, knows only the last of them.
+    """
+    return {event.step for event in events if isinstance(event, CheckpointSaved) and event.best}
 
 
 def _fit(parts: list[Part], width: int) -> str:
@@ -80,12 +95,13 @@ def _fit(parts: list[Part], width: int) -> str:
 
 
 def _start_parts(event: SessionStart) -> list[Part]:
+    epochs = format_counted(event.epochs, "epoch")
     parts = [
         (0, f"{event.dataset} · {event.model} ({format_count(event.parameters)} parameters)"),
         (1, f"{event.device} {event.device_name}"),
-        (3, f"{format_count(event.train_count)} samples"),
+        (3, format_counted(event.train_count, "sample")),
         (4, f"{format_count(event.validation_count)} for validation"),
-        (2, f"{event.epochs} epochs of {format_count(event.steps_per_epoch)} steps"),
+        (2, f"{epochs} of {format_counted(event.steps_per_epoch, 'step')}"),
     ]
     if isinstance(event, Resumed):
         parts.append((0, f"resumed at step {format_count(event.from_step)}"))
@@ -93,7 +109,10 @@ def _start_parts(event: SessionStart) -> list[Part]:
 
 
 def _epoch_parts(
-    epoch: EpochFinished, judged: Evaluated | None, snapshot: RunSnapshot
+    epoch: EpochFinished,
+    judged: Evaluated | None,
+    snapshot: RunSnapshot,
+    bests: Collection[int] = (),
 ) -> list[Part]:
     total = str(snapshot.epochs)
     parts = [
@@ -102,7 +121,8 @@ def _epoch_parts(
         (3, f"accuracy {_metric(epoch.train, 'accuracy')}"),
     ]
     if judged is not None:
-        best = snapshot.best is not None and snapshot.best.step == judged.step
+        is_newest_best = snapshot.best is not None and snapshot.best.step == judged.step
+        best = is_newest_best or judged.step in bests
         parts += [
             (2, f"val loss {_metric(judged.metrics, 'loss')}"),
             (0, f"accuracy {_metric(judged.metrics, 'accuracy')}{' best' if best else '     '}"),
@@ -125,8 +145,9 @@ class PlainProgress:
 
     def show(self, events: list[Event], record: RunRecord) -> None:
         """Print what is worth a line."""
+        bests = best_steps(events)
         for event in events:
-            line = history_line(event, self._epochs, record.snapshot)
+            line = history_line(event, self._epochs, record.snapshot, bests=bests)
             if line is not None:
                 say(f"{record.run}  {line}")
 
@@ -151,9 +172,10 @@ class LiveProgress:
 
         # The two lines first: those printed above them must not be ahead of them.
         self._live.update(render_progress(record, self._live.console.width))
+        bests = best_steps(events)
         for event in events:
             width = self._live.console.width
-            line = history_line(event, self._epochs, record.snapshot, width)
+            line = history_line(event, self._epochs, record.snapshot, width, bests)
             if line is not None:
                 self._live.console.print(Text(sanitize(line)))
 

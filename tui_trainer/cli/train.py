@@ -212,7 +212,7 @@ def resume(
         check_value("training.epochs", epochs, "--epochs")
     folder, record = Registry(choose_runs_dir(runs)).read(reference)
     config = _config_to_resume(folder.path, record.snapshot, epochs)
-    check_resumable(record, config.training.epochs, force=force)
+    check_resumable(record, config.training, force=force)
     folder_of_data = choose_data_dir(data_dir)
     ensure_prepared(folder_of_data, config.data.dataset)
     job = TrainJob(

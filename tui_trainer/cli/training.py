@@ -16,7 +16,7 @@ from tui_trainer.cli.dashboard import check_terminal, open_dashboard
 from tui_trainer.cli.follow import Follower, follow
 from tui_trainer.cli.live import make_display
 from tui_trainer.cli.output import print_json, print_line, say
-from tui_trainer.core.format import format_count, format_duration, format_metric
+from tui_trainer.core.format import format_count, format_counted, format_duration, format_metric
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.core.next_steps import next_commands
 from tui_trainer.core.run_record import RunRecord, describe
@@ -83,7 +83,7 @@ def begin(folder: RunFolder, job: TrainJob, manner: Manner) -> None:
             return not worker.is_alive
 
         follow(folder, make_display, is_over)
-        status = _settle(folder, worker, signals.received)
+        status = _settle(folder, worker, job.session, signals.received)
     record = read_run(folder)
     if manner.as_json:
         print_json(describe(record))
@@ -109,7 +109,7 @@ def _await_start(folder: RunFolder, worker: WorkerProcess, session: str) -> RunR
         raise
     _, record = follower.poll()
     if record.snapshot.session != session:
-        _unwrap(folder, worker)
+        _unwrap(folder, worker, session)
     return record
 
 
@@ -159,7 +159,7 @@ def _signals_kept() -> Iterator[_Signals]:
             signal.signal(number, handler)
 
 
-def _settle(folder: RunFolder, worker: WorkerProcess, received: list[int]) -> int:
+def _settle(folder: RunFolder, worker: WorkerProcess, session: str, received: list[int]) -> int:
     """The exit status of a worker that has ended.
 
     Raises:
@@ -169,10 +169,10 @@ def _settle(folder: RunFolder, worker: WorkerProcess, received: list[int]) -> in
         say(f"ended at once; go on from the last checkpoint with: tuitrain resume {folder.run}")
         by_int = received[-1] == signal.SIGINT
         return ExitStatus.INTERRUPTED if by_int else ExitStatus.TERMINATED
-    return _unwrap(folder, worker)
+    return _unwrap(folder, worker, session)
 
 
-def _unwrap(folder: RunFolder, worker: WorkerProcess) -> int:
+def _unwrap(folder: RunFolder, worker: WorkerProcess, session: str) -> int:
     try:
         result = worker.wait()
         result.unwrap()
@@ -192,12 +192,15 @@ def _unwrap(folder: RunFolder, worker: WorkerProcess) -> int:
         raise WorkerError(f"{folder.run}: {error.message}", hint) from error
     except TuitrainError as error:
         error.add_note(_tail_of(worker.log))
-        never_began = read_run(folder).snapshot.sessions == 0
-        if never_began and error.exit_status == ExitStatus.USAGE:
+        snapshot = read_run(folder).snapshot
+        if snapshot.sessions == 0 and error.exit_status == ExitStatus.USAGE:
             # Found bad before the first step: as if it had been refused on the command line.
             remove_folder(folder.path)
         else:
-            error.message = f"{folder.run} failed: {error.message}"
+            # Where this session never began, what the last one reached still stands.
+            failed = snapshot.sessions == 0 or snapshot.session == session
+            what = "failed" if failed else "was not resumed"
+            error.message = f"{folder.run} {what}: {error.message}"
         raise
 
 
@@ -228,12 +231,14 @@ def show_ending(record: RunRecord, *, as_json: bool) -> None:
 def print_ending(record: RunRecord) -> None:
     """How a run ended, and what can be done next."""
     snapshot = record.snapshot
-    epochs = f"{snapshot.epoch} of {snapshot.epochs} epochs"
+    epochs = f"{snapshot.epoch} of {format_counted(snapshot.epochs, 'epoch')}"
     parts = [f"{record.title} {record.state.value}", epochs]
     parts.append(f"trained {format_duration(snapshot.elapsed_s)}")
     if snapshot.checkpoint_step is not None and record.state is not RunState.FINISHED:
         parts.append(f"checkpoint at step {format_count(snapshot.checkpoint_step)}")
     print_line("  ".join(parts))
+    if snapshot.stopped_early:
+        print_line(snapshot.reason)
     figures = []
     test = snapshot.last.get("test")
     if test is not None:

@@ -121,7 +121,7 @@ MODELS: dict[str, ModelEntry] = {
             name="convnet-small",
             title="the same idea at a third of the work; for a good result in seconds",
             kinds=_IMAGES,
-            min_side=8,
+            min_side=19,
         ),
         ModelEntry(
             name="mlp",

@@ -13,6 +13,11 @@ def format_count(value: int) -> str:
     return f"{value:,}".replace(",", " ")
 
 
+def format_counted(count: int, noun: str) -> str:
+    """A count with its noun: `1 epoch`, `12 345 epochs`."""
+    return f"{format_count(count)} {noun}{'' if count == 1 else 's'}"
+
+
 def format_bytes(value: float) -> str:
     """A size in binary units, three digits at most: `3.1 GiB`."""
     for unit in _UNITS:

@@ -44,7 +44,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A run as of one event of its log. Counts are of the live branch.
 
     `epoch` counts completed epochs and `step` completed optimizer steps; `last` holds, per
-    split, the newest figures; `evaluation_s` is how long the last validation took.
+    split, the newest figures; `evaluation_s` is how long the last validation took. `reason` says
+    why a finished run ended.
     """
 
     phase: Phase = "none"
@@ -77,12 +78,18 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     evaluation_s: float = 0.0
     resources: events.Resources | None = None
     message: str = ""
+    reason: str = ""
     error: events.Failed | None = None
     started_t: float | None = None
     last_t: float | None = None
     elapsed_s: float = 0.0
     seq: int = 0
     sessions: int = 0
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the run finished because its validation no longer got better."""
+        return self.reason.startswith("stopped early")
 
 
 class LogFold(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +140,7 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
         checkpoint_step=from_step or None,
         epoch=from_step // max(1, event.steps_per_epoch),
         best=event.best if isinstance(event, events.Resumed) else None,
+        reason="",
         error=None,
         samples_per_s=None,
         recent_samples=0.0,
@@ -217,7 +225,9 @@ def _(event: events.Message, snapshot: RunSnapshot) -> RunSnapshot:
 
 @_fold.register
 def _(event: events.Finished, snapshot: RunSnapshot) -> RunSnapshot:
-    return replace(snapshot, phase="finished", step=event.step, epoch=event.epoch)
+    return replace(
+        snapshot, phase="finished", step=event.step, epoch=event.epoch, reason=event.reason
+    )
 
 
 @_fold.register

@@ -110,7 +110,8 @@ class Batches:
             order_B = epoch_order(len(self), seed, 0)[: self.batch_size]
             (only,) = self._serve(order_B, 0, None)
             for _ in range(first, self.num_batches):
-                yield only
+                # A copy: a model may change its input in place.
+                yield only._replace(x=only.x.clone())
             return
         order_N = epoch_order(len(self), seed, epoch)
         if not (self._augment.mixup or self._augment.cutmix):

@@ -28,34 +28,32 @@ def make_convnet(spec: DatasetSpec) -> nn.Module:
     widths = (16, 32, 64)
     layers: list[nn.Module] = []
     for before, after in zip((channels, *widths), widths, strict=False):
-        layers += [
-            # Pooling comes first: norm and ReLU then touch a quarter of the values.
-            nn.Conv2d(before, after, 3, padding=1, bias=False),
-            nn.MaxPool2d(2),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-        ]
+        layers += _normed(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.MaxPool2d(2))
     features = widths[-1] * (height // 8) * (width // 8)
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, len(spec.classes)))
 
 
 def make_convnet_small(spec: DatasetSpec) -> nn.Module:
-    """A third of the work of the convnet: its first convolution takes every second pixel."""
-    channels, height, width = spec.shape
-    widths = (12, 24, 48)
-    layers: list[nn.Module] = []
-    for before, after in zip((channels, *widths), widths, strict=False):
-        is_first = not layers
-        layers += [
-            nn.Conv2d(before, after, 5, stride=2, padding=2, bias=False)
-            if is_first
-            else nn.Conv2d(before, after, 3, padding=1, bias=False),
-            *([] if is_first else [nn.MaxPool2d(2)]),
-            nn.BatchNorm2d(after),
-            nn.ReLU(inplace=True),
-        ]
-    features = widths[-1] * (-(-height // 2) // 4) * (-(-width // 2) // 4)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, len(spec.classes)))
+    """Three convolutions with batch norm for a good result in seconds, and one linear layer.
+
+    The first takes every second pixel, none is padded: a third of the work of the convnet.
+    """
+    channels, *sides = spec.shape
+    # Each side: a convolution of 5 and stride 2, of 3, pooling by 2, a convolution of 3.
+    features = 48 * math.prod(((side - 5) // 2 - 1) // 2 - 2 for side in sides)
+    return nn.Sequential(
+        *_normed(nn.Conv2d(channels, 16, 5, stride=2, bias=False)),
+        *_normed(nn.Conv2d(16, 32, 3, bias=False), nn.MaxPool2d(2)),
+        *_normed(nn.Conv2d(32, 48, 3, bias=False)),
+        nn.Flatten(),
+        nn.Linear(features, len(spec.classes)),
+    )
+
+
+def _normed(convolution: nn.Conv2d, *pooling: nn.Module) -> list[nn.Module]:
+    # Pooling comes first: norm and ReLU then touch a quarter of the values.
+    norm = nn.BatchNorm2d(convolution.out_channels)
+    return [convolution, *pooling, norm, nn.ReLU(inplace=True)]
 
 
 class MnistExample(nn.Module):

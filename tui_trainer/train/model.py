@@ -188,6 +188,18 @@ def _check_compiler(device: torch.device) -> None:
         )
 
 
+def explain_recompute_error(error: Exception) -> ModelError | None:
+    """A sentence for activations that could not be computed again; None for any other error."""
+    text = str(error).strip()
+    if "inplace operation" not in text and not text.startswith("torch.utils.checkpoint"):
+        return None
+    first_line = text.partition("\n")[0].partition(":")[0 if "inplace" in text else 2].strip()
+    return ModelError(
+        f"The activations of this model cannot be computed again: {first_line.rstrip('.')}.",
+        "Leave --activation-checkpointing out.",
+    )
+
+
 def explain_compile_error(error: Exception) -> ModelError | None:
     """A sentence for an error that torch.compile raised; None for any other error."""
     from torch._dynamo.exc import TorchDynamoException

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from tui_trainer.core.randomness import mix_seed
 from tui_trainer.data.batches import Batch
+from tui_trainer.errors import DeviceError
 from tui_trainer.evaluate.loss import Loss
 from tui_trainer.evaluate.memory import free_cached_memory, is_out_of_memory, not_even_one
 from tui_trainer.train.optimizers import apply_update, set_lr
@@ -68,7 +69,7 @@ class Stepper:
         whose gradients make the step stays the same.
 
         Raises:
-            DeviceError: not even one sample at a time fits.
+            DeviceError: not even one sample at a time fits, or the batch cannot be tried again.
         """
         set_lr(self.optimizer, lr)
         while True:
@@ -76,12 +77,19 @@ class Stepper:
             # What `zero_grad` does, without the profiler's hooks of its every call.
             for parameter in self._parameters:
                 parameter.grad = None
+            version = batch.x._version
             try:
                 loss, correct = self._differentiate(batch)
                 break
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
+            if batch.x._version != version:
+                raise DeviceError(
+                    "Memory ran out, and the batch cannot be tried again in parts: the model "
+                    "changes its input in place.",
+                    "Choose a smaller --batch-size, or have the model change a copy.",
+                )
             # Here the failed pass's tensors are free again: the error that held them is gone.
             self._halve_micro_batch(len(batch.labels_B))
         return StepFigures(loss, self._update(loss), correct, self._count(batch.labels_B))

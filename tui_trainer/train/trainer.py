@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tui_trainer.checkpoints.state import EpochTotals, TrainingState
 from tui_trainer.core import events
+from tui_trainer.core.format import format_counted
 from tui_trainer.core.schedules import PlateauWatch, lr_share
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
@@ -35,6 +36,14 @@ class Progress:
     plateau: PlateauWatch = field(default_factory=PlateauWatch)
     micro_batch: int = 0
     saved: TrainingState | None = None
+
+
+def has_stalled(task: Task, progress: Progress) -> bool:
+    """Whether validation has not been better for as long as the run was told to wait."""
+    patience, best = task.config.training.early_stopping, progress.best
+    if patience == 0 or best is None:
+        return False
+    return progress.step - best.step >= patience * task.steps_per_epoch
 
 
 class Trainer:
@@ -147,22 +156,16 @@ class Trainer:
 
     @property
     def _is_over(self) -> bool:
-        return self.epoch >= self.task.config.training.epochs or self._is_stuck
-
-    @property
-    def _is_stuck(self) -> bool:
-        """Whether validation has not improved for as long as the run was told to wait."""
-        patience, best = self.task.config.training.early_stopping, self.progress.best
-        if patience == 0 or best is None:
-            return False
-        return self.progress.step - best.step >= patience * self.task.steps_per_epoch
+        has_trained_all = self.epoch >= self.task.config.training.epochs
+        return has_trained_all or has_stalled(self.task, self.progress)
 
     @property
     def _reason_to_finish(self) -> str:
-        if self._is_stuck:
-            patience = self.task.config.training.early_stopping
-            return f"stopped early: validation was not better for {patience} epoch(s)"
-        return "all epochs trained"
+        if self.epoch >= self.task.config.training.epochs:
+            return "all epochs trained"
+        patience = self.task.config.training.early_stopping
+        waited = format_counted(patience, "epoch")
+        return f"stopped early: validation was not better for {waited}"
 
     def _lr_of(self, step: int) -> float:
         return self._scheduled_lr(step) * self.progress.lr_scale

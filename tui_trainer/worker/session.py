@@ -10,7 +10,7 @@ from pathlib import Path
 from tui_trainer.core import events
 from tui_trainer.core.jobs import JobResult, TrainJob, success
 from tui_trainer.core.run_record import describe
-from tui_trainer.errors import TuitrainError
+from tui_trainer.errors import ExitStatus, ReportedError, TuitrainError
 from tui_trainer.store.lease import acquire_lease, acquire_tree
 from tui_trainer.store.run_folder import RunFolder, read_run
 from tui_trainer.store.run_writer import RunWriter
@@ -55,6 +55,9 @@ def _train_logged(
         else:
             # This session never began: what the last one reached still stands.
             writer.emit(events.Message(text=f"not resumed: {error}"[:1000], level="error"))
+        if isinstance(error, TuitrainError) and snapshot.session == job.session:
+            # Training began: nothing was refused, whatever the error is elsewhere.
+            raise ReportedError(error.code, error.message, error.hint, ExitStatus.FAILED) from error
         raise
     writer.emit(ending)
     return ending

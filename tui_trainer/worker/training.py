@@ -14,8 +14,10 @@ from tui_trainer.checkpoints.read import Checkpoint, read_newest
 from tui_trainer.core import events
 from tui_trainer.core.code_names import compare_code
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.format import format_counted
 from tui_trainer.core.jobs import TrainJob
-from tui_trainer.errors import DeviceError, RunStateError, TuitrainError
+from tui_trainer.errors import DeviceError, ModelError, RunStateError, TuitrainError
+from tui_trainer.evaluate.memory import is_out_of_memory
 from tui_trainer.models.zoo import count_parameters
 from tui_trainer.store.atomic import sweep_hidden
 from tui_trainer.store.control import Inbox
@@ -26,12 +28,12 @@ from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
 from tui_trainer.train.hardware import make_repeatable, set_threads
 from tui_trainer.train.interrupts import Interrupts
-from tui_trainer.train.model import explain_compile_error
+from tui_trainer.train.model import explain_compile_error, explain_recompute_error
 from tui_trainer.train.precision import unpack_scaler
 from tui_trainer.train.resume import abandoned_lr_changes, restore
 from tui_trainer.train.setup import Task, set_up
 from tui_trainer.train.tensorboard import ScalarBoard
-from tui_trainer.train.trainer import Progress, Trainer
+from tui_trainer.train.trainer import Progress, Trainer, has_stalled
 from tui_trainer.worker.code import load_code_of
 
 
@@ -61,6 +63,14 @@ def train_run(
         raise RunStateError(
             f"{writer.run.name} has trained all its {config.training.epochs} epochs.",
             f"Give a larger total: tuitrain resume {writer.run.name} --epochs N.",
+        )
+    if checkpoint is not None and before.phase == "finished" and has_stalled(task, progress):
+        weights = writer.run / paths.CHECKPOINTS / checkpoint.folder
+        waited = format_counted(config.training.early_stopping, "epoch")
+        raise RunStateError(
+            f"{writer.run.name} stopped early, and would do so again: its validation was not "
+            f"better for {waited}.",
+            f"Start a run with its weights: tuitrain train … --init-from {weights}.",
         )
     if before.epochs not in (0, config.training.epochs) and config.schedule.name != "constant":
         notes.append(
@@ -95,8 +105,23 @@ def train_run(
 
 def _explain(config: RunConfig, error: Exception) -> TuitrainError | None:
     """A sentence for an error of PyTorch that has a known cause, else None."""
-    if config.hardware.compile:
-        return explain_compile_error(error)
+    explanation = None
+    if isinstance(error, RuntimeError) and is_out_of_memory(error):
+        return DeviceError(
+            "The device's memory ran out outside of the passes through the model.",
+            "Use a smaller model, another --optimizer or another --device.",
+        )
+    if "more than 1 value per channel" in str(error):
+        return ModelError(
+            "Batch norm was given a single sample, and cannot learn from it.",
+            "Choose another --batch-size; where memory ran out before, a smaller model.",
+        )
+    if config.hardware.activation_checkpointing:
+        explanation = explain_recompute_error(error)
+    if config.hardware.compile and explanation is None:
+        explanation = explain_compile_error(error)
+    if explanation is not None:
+        return explanation
     if config.hardware.deterministic and "deterministic" in str(error):
         return DeviceError(
             f"The model cannot be trained deterministically: {str(error).splitlines()[0]}",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from pathlib import PurePath
 from typing import Annotated
 
 import typer
 
 from tui_trainer.cli.options import JsonOption, RunArgument, RunsOption
 from tui_trainer.cli.output import Column, print_json, print_line, print_table, say
+from tui_trainer.core.code_names import is_code_name
 from tui_trainer.core.format import (
     format_age,
     format_count,
+    format_counted,
     format_duration,
     format_metric,
     format_rate,
@@ -70,7 +73,7 @@ def _row(record: RunRecord) -> list[str]:
         record.annotations.name or "–",
         record.state.value,
         snapshot.dataset or "–",
-        snapshot.model or "–",
+        _short_model(snapshot.model) or "–",
         f"{snapshot.epoch}/{snapshot.epochs}",
         format_metric(best.value if best else None),
         format_metric(last.get("test", {}).get("accuracy")),
@@ -78,6 +81,14 @@ def _row(record: RunRecord) -> list[str]:
         format_duration(snapshot.elapsed_s),
         age,
     ]
+
+
+def _short_model(name: str) -> str:
+    """The model's name, own code without its folders: `net.py:Net`."""
+    source, colon, attribute = name.rpartition(":")
+    if not colon or not is_code_name(name):
+        return name
+    return f"{PurePath(source).name}:{attribute}"
 
 
 def show(reference: RunArgument, runs: RunsOption = None, as_json: JsonOption = False) -> None:
@@ -101,6 +112,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("dataset", snapshot.dataset or "–"),
         ("model", f"{snapshot.model or '–'}, {format_count(snapshot.parameters)} parameters"),
         ("device", f"{snapshot.device or '–'} {snapshot.device_name}".strip()),
+        *([("ended", snapshot.reason)] if snapshot.reason else []),
         ("epochs", f"{snapshot.epoch} of {snapshot.epochs} done"),
         ("step", f"{format_count(snapshot.step)} of {format_count(snapshot.steps)}"),
         ("loss", format_metric(snapshot.loss)),
@@ -110,11 +122,11 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     for split, metrics in snapshot.last.items():
         words = ", ".join(f"{name} {format_metric(value)}" for name, value in metrics.items())
         facts.append((split, words))
-    step = snapshot.checkpoint_step
+    step, sessions = snapshot.checkpoint_step, format_counted(snapshot.sessions, "session")
     facts += [
         ("checkpoint", f"step {format_count(step)}" if step is not None else "–"),
         ("started", started),
-        ("trained", f"{format_duration(snapshot.elapsed_s)} in {snapshot.sessions} session(s)"),
+        ("trained", f"{format_duration(snapshot.elapsed_s)} in {sessions}"),
         ("path", record.path),
     ]
     facts += [("choice", choice) for choice in snapshot.choices]

@@ -18,7 +18,7 @@ from tui_trainer.core.catalog import (
 )
 from tui_trainer.core.code_names import is_code_name, parse_code_name
 from tui_trainer.core.config import RunConfig
-from tui_trainer.core.config.checks import check_optimizer, check_schedule
+from tui_trainer.core.config.checks import check_optimizer, check_schedule, check_training
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.presets import preset_names, preset_of_dataset, preset_of_model
 from tui_trainer.core.suggest import hint_for
@@ -148,6 +148,8 @@ def _check_together(config: RunConfig, wrong_parts: set[str]) -> list[TuitrainEr
     errors: list[TuitrainError] = []
     if not wrong_parts & {"schedule", "data"}:
         errors += check_schedule(config.schedule, config.data.validation)
+    if not wrong_parts & {"training", "data"}:
+        errors += check_training(config.training, config.data.validation)
     if "optimizer" not in wrong_parts:
         errors += check_optimizer(config.optimizer)
     if config.model.pretrained and not config.model.name.startswith(TORCHVISION):
@@ -192,7 +194,7 @@ def _convert(settings: Iterable[Setting]) -> tuple[_Origins, list[TuitrainError]
             errors.append(
                 ConfigError(
                     f"{setting.origin} names a setting that does not exist: {setting.key}.",
-                    hint_for(setting.key, fields),
+                    _hint_for_key(setting.key, fields),
                 )
             )
             wrong_parts.add(setting.key.split(".", 1)[0])
@@ -210,6 +212,13 @@ def _convert(settings: Iterable[Setting]) -> tuple[_Origins, list[TuitrainError]
             continue
         chosen[setting.key] = (value, setting.origin)
     return chosen, errors, wrong_parts
+
+
+def _hint_for_key(key: str, valid: Iterable[str]) -> str:
+    """The one setting of which `key` is the last word, else what `hint_for` finds."""
+    keys = list(valid)
+    ending_so = [known for known in keys if known.endswith(f".{key}")]
+    return hint_for(ending_so[0] if len(ending_so) == 1 else key, keys)
 
 
 def _combine(errors: Sequence[TuitrainError]) -> TuitrainError:
