@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -371,3 +373,26 @@ def test_a_masked_step_on_a_gpu_waits_for_nothing(kind: str) -> None:
     _train(model, optimizer, 2, seed=9, flag=finite)
     assert torch.isfinite(_weights(model)).all()
     assert not torch.equal(_weights(model), before)
+
+
+_LIFE = """
+import sys, torch
+from torch import nn
+from tui_trainer.core.config.optimizer import OptimizerConfig
+from tui_trainer.train.optimizers import apply_update, build_optimizer, set_lr
+model = nn.Linear(2, 2)
+optimizer = build_optimizer(OptimizerConfig(name=sys.argv[1]), model, torch.device("cpu"))
+model(torch.ones(1, 2)).sum().backward()
+before = model.weight.detach().clone()
+set_lr(optimizer, 0.1)
+apply_update(optimizer, torch.zeros(()))
+assert not torch.equal(model.weight, before)
+optimizer.load_state_dict(optimizer.state_dict())
+assert "torch._dynamo" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("name", ["sgd", "adagrad", "adadelta", "rmsprop", "adam", "adamw"])
+def test_no_optimizer_imports_the_compiler(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _LIFE, name], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

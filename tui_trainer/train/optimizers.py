@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,7 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module, device: torch.dev
         ModelError: the model has no parameter to train.
     """
     assert device.type in _FUSED_DEVICES
+    _spare_compiler()
     groups = _groups(config, model)
     name, momentum, beta2 = config.name, config.momentum, config.beta2
     if name == "sgd":
@@ -62,7 +65,28 @@ def apply_update(optimizer: Optimizer, found_inf: Tensor) -> None:
     device to know.
     """
     optimizer.found_inf = found_inf  # type: ignore[attr-defined]
-    optimizer.step()
+    with torch.no_grad():
+        _bare_step_of(cast(Any, type(optimizer)))(optimizer)
+
+
+@functools.cache
+def _bare_step_of(kind: type[Optimizer]) -> Callable[[Optimizer], Any]:
+    """The step without the hooks around it, which serve profilers and torch.compile.
+
+    They take time at each step, and the first of them imports torch's compiler.
+    """
+    return cast(Callable[[Optimizer], Any], inspect.unwrap(cast(Any, kind.step)))
+
+
+def _spare_compiler() -> None:
+    """Keep optimizers from importing torch's compiler, which takes more than a second.
+
+    They would only to tell it not to compile these functions, which nobody asks it to.
+    """
+    for name in ("add_param_group", "state_dict", "load_state_dict", "zero_grad"):
+        function = inspect.unwrap(getattr(Optimizer, name))
+        # Where `torch._compile._disable_dynamo` keeps what it makes of a function.
+        vars(function).setdefault("__dynamo_disable", function)
 
 
 def set_lr(optimizer: Optimizer, lr: float) -> None:
