@@ -150,7 +150,7 @@ def _send_off(
     """Columns of N scalars on their way to the host, and what tells that they have arrived."""
     if device.type == "cpu":
         # Here nothing is waited for, and one by one they come sooner than stacked.
-        return np.array([[x.item() for x in column] for column in columns], np.float32), None
+        return np.array([[*map(torch.Tensor.item, c)] for c in columns], np.float32), None
     figures_FN = torch.stack([torch.stack(column).float() for column in columns])
     if device.type != "cuda":
         return figures_FN, None
@@ -179,9 +179,10 @@ def shortest_floats(values: Floats) -> tuple[Number, ...]:
     exponents = np.floor(np.log10(size))
     if exponents.min() < _MOST_DIGITS - _MAX_EXACT_POWER or exponents.max() >= _FEWEST_DIGITS:
         return tuple(values.astype("U32").astype(np.float64).tolist())
-    found = exact
-    for digits in range(_MOST_DIGITS, _FEWEST_DIGITS - 1, -1):
-        powers = 10.0 ** (digits - 1 - exponents)
+    powers = 10.0 ** (_MOST_DIGITS - 1 - exponents)
+    found = np.rint(exact * powers) / powers
+    for _ in range(_MOST_DIGITS - _FEWEST_DIGITS):
+        powers /= 10.0
         candidate = np.rint(exact * powers) / powers
-        found = np.where(candidate.astype(np.float32) == values, candidate, found)
+        np.copyto(found, candidate, where=candidate.astype(np.float32) == values)
     return tuple(found.tolist())
