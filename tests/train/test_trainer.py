@@ -24,7 +24,7 @@ from tui_trainer.store.environment import capture_environment
 from tui_trainer.store.event_log import EventLogReader
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder, read_run
-from tui_trainer.train import control, figures, judging, setup, trainer
+from tui_trainer.train import control, figures, judging, reporting, setup, trainer
 from tui_trainer.train.interrupts import Interrupts
 from tui_trainer.worker import session
 
@@ -320,6 +320,7 @@ def test_a_learning_rate_set_live_outlives_any_kills(
 ) -> None:
     # Every step is a block, and the inbox is looked into after each.
     monkeypatch.setattr(figures, "_BLOCK_S", 0.0)
+    monkeypatch.setattr(reporting, "_LARGEST_SHARE", 1e9)
     monkeypatch.setattr(control, "_INBOX_POLL_S", 0.0)
     settings = {
         "model__name": "mlp",

@@ -64,13 +64,14 @@ class _Departed:
 
 
 class FigureGatherer:
-    """Collects the figures of each step and hands them over about every 100 ms.
+    """Collects the figures of each step and hands them over every `interval_s`, about 100 ms.
 
     On a CUDA device a block is copied to pinned memory while training goes on and handed over
     when the next one leaves, so that the loop does not wait for the device.
     """
 
     def __init__(self, device: torch.device) -> None:
+        self.interval_s = _BLOCK_S
         self._device = device
         self._figures: list[StepFigures] = []
         self._lr: list[float] = []
@@ -94,7 +95,7 @@ class FigureGatherer:
     @property
     def is_due(self) -> bool:
         """Whether it is time to send a block."""
-        late = time.perf_counter() - self._since >= _BLOCK_S
+        late = time.perf_counter() - self._since >= self.interval_s
         return late or len(self._figures) >= _MAX_BLOCK_STEPS
 
     def send(self) -> list[Block]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import torch
 
@@ -16,9 +18,18 @@ from tui_trainer.train.tensorboard import ScalarBoard
 # fp16 finds its loss scale by overflowing now and then; this often in a row it never will.
 _MAX_OVERFLOWS = 50
 
+# What telling may take of the time of training, and how long people wait for it at most.
+_LARGEST_SHARE = 0.005
+_LONGEST_S = 1.0
+_SMOOTHING = 0.2
+
 
 class StepReporter:
-    """Gathers the figures of steps and delivers them about every 100 ms."""
+    """Gathers the figures of steps and delivers them about every 100 ms.
+
+    Less often where that would take more than its share of the time, as beside steps that use all
+    of the processor and its caches.
+    """
 
     def __init__(
         self,
@@ -37,6 +48,8 @@ class StepReporter:
         self._scales_loss = scales_loss
         self._num_overflows = 0
         self._gatherer = FigureGatherer(device)
+        self._shortest_s = self._gatherer.interval_s
+        self._cost_s = 0.0
         self._sampler = ResourceSampler(device)
         self.add = self._gatherer.add
         self.restart_clock = self._gatherer.restart_clock
@@ -52,7 +65,12 @@ class StepReporter:
         Raises:
             NonFiniteError: a step among them was not finite.
         """
+        since = time.perf_counter()
         self._log(self._gatherer.send())
+        self._cost_s += _SMOOTHING * (time.perf_counter() - since - self._cost_s)
+        self._gatherer.interval_s = max(
+            self._shortest_s, min(_LONGEST_S, self._cost_s / _LARGEST_SHARE)
+        )
 
     def drain(self) -> None:
         """Log every step gathered so far.
