@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tui_trainer.core.format import format_counted
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.errors import DeviceError, ModelError, RunStateError, TuitrainError
 from tui_trainer.evaluate.memory import is_out_of_memory
+from tui_trainer.models.code_loader import CodeLoader
 from tui_trainer.models.zoo import count_parameters
 from tui_trainer.store.atomic import sweep_hidden
 from tui_trainer.store.control import Inbox
@@ -59,53 +61,85 @@ def train_run(
     if checkpoint is not None:
         progress = _go_on(task, checkpoint, notes)
     notes += task.warnings
-    if progress.step >= task.steps and before.phase == "finished":
-        raise RunStateError(
-            f"{writer.run.name} has trained all its {config.training.epochs} epochs.",
-            f"Give a larger total: tuitrain resume {writer.run.name} --epochs N.",
-        )
-    if checkpoint is not None and before.phase == "finished" and has_stalled(task, progress):
-        weights = writer.run / paths.CHECKPOINTS / checkpoint.folder
-        waited = format_counted(config.training.early_stopping, "epoch")
-        raise RunStateError(
-            f"{writer.run.name} stopped early, and would do so again: its validation was not "
-            f"better for {waited}.",
-            f"Start a run with its weights: tuitrain train … --init-from {weights}.",
-        )
-    if before.epochs not in (0, config.training.epochs) and config.schedule.name != "constant":
-        notes.append(
-            f"the {config.schedule.name} schedule is now spread over {config.training.epochs} "
-            f"epochs, not {before.epochs}: the learning rate jumps to where it stands there"
-        )
+    _check_goes_on(task, progress, checkpoint, writer)
+    notes += _notes_on_total(before.epochs, config)
     writer.emit(_start_event(job, task, progress))
     for note in notes:
         writer.emit(_warning(note))
-    from_step = progress.step if job.resume else None
-    changes = abandoned_lr_changes(_log_events(writer.run), progress.step) if job.resume else []
-    board = ScalarBoard(writer.run / paths.TENSORBOARD, config.tensorboard, from_step=from_step)
-    desk = ControlDesk(Inbox(writer.run), writer, interrupts, job.session, lr_changes=changes)
-    trainer = Trainer(task, progress, writer, desk, board, writer.run / paths.CHECKPOINTS)
     try:
-        ending = trainer.run()
-        if config.training.smoke and isinstance(ending, events.Finished):
-            # Here, as it takes ONNX with it: seconds that other runs need not wait for.
-            from tui_trainer.worker.smoke import rehearse
-
-            rehearse(job, task, code, writer)
-        return ending
+        return _train(job, task, progress, code, writer, interrupts)
     except Exception as error:
         explanation = code.explain(error) or _explain(config, error)
         if explanation is None:
             raise
         raise explanation from error
     finally:
-        board.close()
         task.close()
+
+
+def _train(
+    job: TrainJob,
+    task: Task,
+    progress: Progress,
+    code: CodeLoader,
+    writer: RunWriter,
+    interrupts: Interrupts,
+) -> events.Finished | events.Stopped:
+    """Train what has been set up, with all that writes and listens meanwhile."""
+    from_step = progress.step if job.resume else None
+    changes = abandoned_lr_changes(_log_events(writer.run), progress.step) if job.resume else []
+    tensorboard = writer.run / paths.TENSORBOARD
+    with closing(ScalarBoard(tensorboard, task.config.tensorboard, from_step=from_step)) as board:
+        desk = ControlDesk(Inbox(writer.run), writer, interrupts, job.session, lr_changes=changes)
+        trainer = Trainer(task, progress, writer, desk, board, writer.run / paths.CHECKPOINTS)
+        ending = trainer.run()
+    if task.config.training.smoke and isinstance(ending, events.Finished):
+        # Here, as it takes ONNX with it: seconds that other runs need not wait for.
+        from tui_trainer.worker.smoke import rehearse
+
+        rehearse(job, task, code, writer)
+    return ending
+
+
+def _notes_on_total(epochs_before: int, config: RunConfig) -> list[str]:
+    """What a new total of epochs does to a schedule."""
+    name, epochs = config.schedule.name, config.training.epochs
+    if epochs_before in (0, epochs) or name == "constant":
+        return []
+    return [
+        f"the {name} schedule is now spread over {epochs} epochs, not {epochs_before}: "
+        "the learning rate jumps to where it stands there"
+    ]
+
+
+def _check_goes_on(
+    task: Task, progress: Progress, checkpoint: Checkpoint | None, writer: RunWriter
+) -> None:
+    """Make sure that a run that has finished before has something left to train.
+
+    Raises:
+        RunStateError: it has not.
+    """
+    run, training = writer.run, task.config.training
+    if checkpoint is None or writer.fold.snapshot.phase != "finished":
+        return
+    if progress.step >= task.steps:
+        raise RunStateError(
+            f"{run.name} has trained all its {format_counted(training.epochs, 'epoch')}.",
+            f"Give a larger total: tuitrain resume {run.name} --epochs N.",
+        )
+    if has_stalled(task, progress):
+        waited = format_counted(training.early_stopping, "epoch")
+        raise RunStateError(
+            f"{run.name} stopped early, and would do so again: its validation was not better "
+            f"for {waited}.",
+            "Start a run with its weights: tuitrain train … --init-from "
+            f"{run / paths.CHECKPOINTS / checkpoint.folder}.",
+        )
 
 
 def _explain(config: RunConfig, error: Exception) -> TuitrainError | None:
     """A sentence for an error of PyTorch that has a known cause, else None."""
-    explanation = None
     if isinstance(error, RuntimeError) and is_out_of_memory(error):
         return DeviceError(
             "The device's memory ran out outside of the passes through the model.",
@@ -116,6 +150,7 @@ def _explain(config: RunConfig, error: Exception) -> TuitrainError | None:
             "Batch norm was given a single sample, and cannot learn from it.",
             "Choose another --batch-size; where memory ran out before, a smaller model.",
         )
+    explanation = None
     if config.hardware.activation_checkpointing:
         explanation = explain_recompute_error(error)
     if config.hardware.compile and explanation is None:
