@@ -12,105 +12,21 @@ import torch
 from torch import nn
 
 from tests.tasks import configure, make_task, prepare_stripes
+from tests.train.runs import Runs, live_steps, read_log
 from tui_trainer.checkpoints.layout import folder_name, list_steps
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
-from tui_trainer.core.config import RunConfig
-from tui_trainer.core.jobs import TrainJob
 from tui_trainer.errors import DeviceError, ModelError, ReportedError, RunStateError
-from tui_trainer.store.config_sources import encode_config
 from tui_trainer.store.control import submit
-from tui_trainer.store.environment import capture_environment
-from tui_trainer.store.event_log import EventLogReader
-from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder, read_run
-from tui_trainer.train import control, figures, judging, reporting, setup, trainer
-from tui_trainer.train.interrupts import Interrupts
-from tui_trainer.worker import session
+from tui_trainer.train import control, figures, judging, reporting, setup
 
 _STEPS_PER_EPOCH = 10  # 290 of 320 samples in batches of 32
 
 
-class Runs:
-    """Makes runs of stripes and trains them in this process."""
-
-    def __init__(self, tmp_path: Path) -> None:
-        self.data_dir = tmp_path / "data"
-        self.registry = Registry(tmp_path / "runs")
-        prepare_stripes(self.data_dir)
-
-    def create(self, **settings: Any) -> tuple[RunFolder, RunConfig]:
-        config = configure(hardware__device="cpu", hardware__threads=1, **settings)
-        environment = capture_environment(["test"], with_code=False)
-        return self.registry.create(environment, encode_config(config)), config
-
-    def train(
-        self,
-        folder: RunFolder,
-        config: RunConfig,
-        *,
-        resume: bool = False,
-        stop_at: int | None = None,
-        at_step: Callable[[int], None] | None = None,
-    ) -> None:
-        interrupts = Interrupts()
-
-        def watch(step: int) -> None:
-            if at_step is not None:
-                at_step(step)
-            if step == stop_at:
-                interrupts.stop_signal = 2
-
-        _WATCHERS.append(watch)
-        try:
-            job = TrainJob(
-                run_path=str(folder.path),
-                data_dir=str(self.data_dir),
-                config=config,
-                session=f"session-{len(list(folder.path.glob('**/*')))}",
-                resume=resume,
-            )
-            session.run_session(job, interrupts)
-        finally:
-            _WATCHERS.pop()
-
-
-_WATCHERS: list[Callable[[int], None]] = []
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
-    real = trainer.Stepper.__call__
-
-    def call(self: Any, batch: Any, *, step: int, lr: float) -> Any:
-        result = real(self, batch, step=step, lr=lr)
-        _WATCHERS[-1](step)
-        return result
-
-    monkeypatch.setattr(trainer.Stepper, "__call__", call)
-    return Runs(tmp_path)
-
-
-def _log(folder: RunFolder) -> list[events.Event]:
-    return EventLogReader(folder.events).read().events
-
-
-def _live_steps(folder: RunFolder) -> dict[int, tuple[Any, ...]]:
-    """Per step of the live branch: loss, learning rate, gradient norm, accuracy."""
-    live: dict[int, tuple[Any, ...]] = {}
-    for event in _log(folder):
-        if isinstance(event, events.Resumed):
-            live = {s: row for s, row in live.items() if s <= event.from_step}
-        if isinstance(event, events.Steps):
-            columns = (event.loss, event.lr, event.grad_norm, event.accuracy)
-            rows = zip(*columns, strict=True)
-            live |= {event.first + n: row for n, row in enumerate(rows)}
-    return live
-
-
 def _metrics(folder: RunFolder) -> dict[Any, Any]:
     last: dict[Any, Any] = {}
-    for event in _log(folder):
+    for event in read_log(folder):
         if isinstance(event, events.Evaluated):
             last[event.split, event.step] = event.metrics
         if isinstance(event, events.EpochFinished):
@@ -121,13 +37,13 @@ def _metrics(folder: RunFolder) -> dict[Any, Any]:
 def test_a_run_tells_its_whole_story(runs: Runs) -> None:
     folder, config = runs.create(model__name="convnet")
     runs.train(folder, config)
-    log = _log(folder)
+    log = read_log(folder)
     assert [event.seq for event in log] == list(range(1, len(log) + 1))
     start = log[0]
     assert isinstance(start, events.RunStarted)
     assert (start.steps, start.steps_per_epoch) == (2 * _STEPS_PER_EPOCH, _STEPS_PER_EPOCH)
     assert (start.train_count, start.validation_count, start.test_count) == (290, 30, 80)
-    assert list(_live_steps(folder)) == list(range(1, 21))
+    assert list(live_steps(folder)) == list(range(1, 21))
     kinds = [type(event) for event in log]
     assert kinds.count(events.EpochFinished) == 2
     splits = [event.split for event in log if isinstance(event, events.Evaluated)]
@@ -168,7 +84,7 @@ def test_stopped_and_resumed_is_the_same_run_to_the_bit(
     runs.train(cut, config, resume=True, stop_at=17)
     runs.train(cut, config, resume=True)
     assert read_run(cut).state == "finished"
-    assert _live_steps(cut) == _live_steps(whole)
+    assert live_steps(cut) == live_steps(whole)
     assert _metrics(cut) == _metrics(whole)
     _assert_same_checkpoint(whole, cut, 20)
 
@@ -194,7 +110,7 @@ def test_a_run_killed_before_its_test_is_judged_when_resumed(
     record = read_run(folder)
     assert record.state == "finished"
     assert "test" in record.snapshot.last
-    assert list(_live_steps(folder)) == list(range(1, 21))
+    assert list(live_steps(folder)) == list(range(1, 21))
     with pytest.raises(RunStateError, match="trained all its 2 epochs"):
         runs.train(folder, config, resume=True)
 
@@ -253,7 +169,7 @@ def test_without_validation_the_last_checkpoint_is_kept_and_none_is_best(runs: R
     assert snapshot.best is None
     assert snapshot.validation_count == 0
     assert list_steps(folder.checkpoints) == [20]
-    tested = [e for e in _log(folder) if isinstance(e, events.Evaluated)]
+    tested = [e for e in read_log(folder) if isinstance(e, events.Evaluated)]
     assert [(e.split, e.step) for e in tested] == [("test", 20)]
 
 
@@ -274,7 +190,7 @@ def test_the_test_split_is_judged_with_the_best_weights(
 
     monkeypatch.setattr(judging, "judge", judge)
     runs.train(folder, config)
-    tested = [e for e in _log(folder) if isinstance(e, events.Evaluated) and e.split == "test"]
+    tested = [e for e in read_log(folder) if isinstance(e, events.Evaluated) and e.split == "test"]
     assert [e.step for e in tested] == [_STEPS_PER_EPOCH]
     assert _STEPS_PER_EPOCH in list_steps(folder.checkpoints)
 
@@ -288,7 +204,7 @@ def test_a_finished_run_goes_on_with_a_larger_total(runs: Runs) -> None:
     runs.train(folder, longer, resume=True)
     snapshot = read_run(folder).snapshot
     assert (snapshot.epoch, snapshot.epochs, snapshot.step) == (3, 3, 30)
-    assert sorted(_live_steps(folder)) == list(range(1, 31))
+    assert sorted(live_steps(folder)) == list(range(1, 31))
 
 
 def test_a_changed_thread_count_is_told(runs: Runs) -> None:
@@ -296,7 +212,7 @@ def test_a_changed_thread_count_is_told(runs: Runs) -> None:
     runs.train(folder, config, stop_at=5)
     other = configure(model__name="mlp", hardware__device="cpu", hardware__threads=2)
     runs.train(folder, other, resume=True)
-    told = [e.text for e in _log(folder) if isinstance(e, events.Message)]
+    told = [e.text for e in read_log(folder) if isinstance(e, events.Message)]
     assert "not exact: the number of threads changed from 1 to 2" in told
 
 
@@ -337,8 +253,8 @@ def test_a_learning_rate_set_live_outlives_any_kills(
         with pytest.raises(KeyboardInterrupt):
             runs.train(cut, config, resume=True, at_step=_raise_at(step))
     runs.train(cut, config, resume=True)
-    assert _live_steps(cut) == _live_steps(whole)
-    assert _live_steps(whole)[asked_at + 1][1] == pytest.approx(0.0007)
+    assert live_steps(cut) == live_steps(whole)
+    assert live_steps(whole)[asked_at + 1][1] == pytest.approx(0.0007)
 
 
 def _ask_once(folder: RunFolder, at: int) -> Callable[[int], None]:
@@ -359,7 +275,7 @@ def test_a_resume_that_cannot_begin_leaves_a_finished_run_finished(
         with pytest.raises(DeviceError):
             runs.train(folder, config, resume=True)
     assert read_run(folder).state == "finished"
-    told = [e.text for e in _log(folder) if isinstance(e, events.Message)]
+    told = [e.text for e in read_log(folder) if isinstance(e, events.Message)]
     assert told[-1] == "not resumed: no such device"
 
 
@@ -393,9 +309,9 @@ def test_a_damaged_best_checkpoint_does_not_cost_the_run(
     monkeypatch.setattr(events.Best, "choose", best_at_once)
     runs.train(folder, config, at_step=damage)
     assert read_run(folder).state == "finished"
-    told = [e.text for e in _log(folder) if isinstance(e, events.Message)]
+    told = [e.text for e in read_log(folder) if isinstance(e, events.Message)]
     assert "The last weights are judged instead" in told[-1]
-    tested = [e for e in _log(folder) if isinstance(e, events.Evaluated) and e.split == "test"]
+    tested = [e for e in read_log(folder) if isinstance(e, events.Evaluated) and e.split == "test"]
     assert [e.step for e in tested] == [30]
 
 
@@ -410,7 +326,7 @@ def test_a_new_total_is_told_in_the_log(runs: Runs) -> None:
         hardware__threads=1,
     )
     runs.train(folder, longer, resume=True)
-    told = " ".join(e.text for e in _log(folder) if isinstance(e, events.Message))
+    told = " ".join(e.text for e in read_log(folder) if isinstance(e, events.Message))
     assert "cosine schedule is now spread over 4 epochs, not 2" in told
 
 
