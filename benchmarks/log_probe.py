@@ -77,20 +77,14 @@ def make_timed_reporter(base: Any, block_steps: int | None) -> Any:
             self.plain_add = self.add
             self.add = self._add_timed
 
-        def _add_timed(self, step: int, *figures: Any) -> None:
+        def _add_timed(self, step: int, *figures: Any) -> bool:
             since = time.perf_counter()
-            self.plain_add(step, *figures)
+            is_due: bool = self.plain_add(step, *figures)
             self.logging_s += time.perf_counter() - since
             self.last_step = step
             self._gathered += 1
             if len(self.kept) < _KEPT_STEPS:
                 self.kept.append(figures)
-
-        @property
-        def is_due(self) -> bool:
-            since = time.perf_counter()
-            is_due: bool = super().is_due
-            self.logging_s += time.perf_counter() - since
             return is_due if block_steps is None else self._gathered >= block_steps
 
         def deliver(self) -> None:
@@ -104,7 +98,6 @@ def make_timed_reporter(base: Any, block_steps: int | None) -> Any:
             since = time.perf_counter()
             for index in range(steps):
                 self.plain_add(self.last_step + index + 1, *self.kept[index % _KEPT_STEPS])
-                _ = super().is_due
                 if index % block == block - 1:
                     super().deliver()
             self.last_step += steps

@@ -28,7 +28,7 @@ def test_a_block_holds_the_steps_in_order() -> None:
     assert block.loss.tolist() == pytest.approx([0.5, 0.6, 0.7])
     assert block.grad_norm.tolist() == pytest.approx([1.0, 1.2, 1.4])
     assert block.accuracy.tolist() == [0.75, 0.75, 0.75]
-    assert block.lr == [0.5, 0.1 * 6, 0.1 * 7]
+    assert block.lr == (0.5, 0.1 * 6, 0.1 * 7)
     assert block.loss_sum == pytest.approx(4 * 1.8)
     assert gatherer.send() == []
     assert gatherer.drain() == []
@@ -38,15 +38,12 @@ def test_a_block_is_due_by_time_or_by_length(monkeypatch: pytest.MonkeyPatch) ->
     now = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
     gatherer = FigureGatherer(torch.device("cpu"))
-    gatherer.add(1, _figures(1), 0.1, 1)
-    assert not gatherer.is_due
+    assert not gatherer.add(1, _figures(1), 0.1, 1)
     now[0] = 0.11
-    assert gatherer.is_due
+    assert gatherer.add(2, _figures(1), 0.1, 1)
     gatherer.send()
-    assert not gatherer.is_due
-    for step in range(2, 2002):
-        gatherer.add(step, _figures(1), 0.1, 1)
-    assert gatherer.is_due
+    due = [gatherer.add(step, _figures(1), 0.1, 1) for step in range(3, 2003)]
+    assert due == [False] * 1999 + [True]
 
 
 def test_the_first_step_that_is_not_finite_is_found() -> None:

@@ -27,7 +27,7 @@ class Block:
     """
 
     first: int
-    lr: list[float]
+    lr: Sequence[float]
     num_samples: int
     loss: Floats
     grad_norm: Floats
@@ -56,8 +56,8 @@ class _Departed:
     """A block on its way to the host: valid once `arrived` has happened."""
 
     first: int
-    lr: list[float]
-    counts: list[int]
+    lr: tuple[float, ...]
+    counts: tuple[int, ...]
     figures_FN: Floats | torch.Tensor
     arrived: torch.cuda.Event | None
     duration_s: float
@@ -73,9 +73,7 @@ class FigureGatherer:
     def __init__(self, device: torch.device) -> None:
         self.interval_s = _BLOCK_S
         self._device = device
-        self._figures: list[StepFigures] = []
-        self._lr: list[float] = []
-        self._counts: list[int] = []
+        self._steps: list[tuple[StepFigures, float, int]] = []
         self._first = 0
         self._departed: _Departed | None = None
         self.restart_clock()
@@ -84,19 +82,15 @@ class FigureGatherer:
         """Do not count the time since the last block as training."""
         self._since = time.perf_counter()
 
-    def add(self, step: int, figures: StepFigures, lr: float, count: int) -> None:
-        """Take the figures of a step that trained on `count` samples."""
-        if not self._figures:
+    def add(self, step: int, figures: StepFigures, lr: float, count: int) -> bool:
+        """Take the figures of a step that trained on `count` samples; is a block due now?"""
+        steps = self._steps
+        if not steps:
             self._first = step
-        self._figures.append(figures)
-        self._lr.append(lr)
-        self._counts.append(count)
-
-    @property
-    def is_due(self) -> bool:
-        """Whether it is time to send a block."""
-        late = time.perf_counter() - self._since >= self.interval_s
-        return late or len(self._figures) >= _MAX_BLOCK_STEPS
+        steps.append((figures, lr, count))
+        return (
+            time.perf_counter() - self._since >= self.interval_s or len(steps) >= _MAX_BLOCK_STEPS
+        )
 
     def send(self) -> list[Block]:
         """Send off what was gathered; blocks that have arrived come back."""
@@ -115,15 +109,14 @@ class FigureGatherer:
         return blocks
 
     def _depart(self) -> _Departed | None:
-        if not self._figures:
+        if not self._steps:
             return None
-        columns = [column for column in zip(*self._figures, strict=True) if column[0] is not None]
+        figures, lr, counts = zip(*self._steps, strict=True)
+        columns = [column for column in zip(*figures, strict=True) if column[0] is not None]
         figures_FN, arrived = _send_off(columns, self._device)
         now = time.perf_counter()
-        departed = _Departed(
-            self._first, self._lr, self._counts, figures_FN, arrived, now - self._since
-        )
-        self._figures, self._lr, self._counts, self._since = [], [], [], now
+        departed = _Departed(self._first, lr, counts, figures_FN, arrived, now - self._since)
+        self._steps, self._since = [], now
         return departed
 
     def _receive(self, departed: _Departed) -> Block:

@@ -54,11 +54,6 @@ class StepReporter:
         self.add = self._gatherer.add
         self.restart_clock = self._gatherer.restart_clock
 
-    @property
-    def is_due(self) -> bool:
-        """Whether it is time to deliver."""
-        return self._gatherer.is_due
-
     def deliver(self) -> None:
         """Send off what was gathered and log the blocks that have arrived.
 

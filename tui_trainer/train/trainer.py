@@ -118,8 +118,8 @@ class Trainer:
             if task.average is not None:
                 task.average.after_step(step)
             progress.step = step
-            reporter.add(step, figures, lr, len(batch.labels_B))
-            if reporter.is_due or self._desk.is_urgent(step):
+            is_due = reporter.add(step, figures, lr, len(batch.labels_B))
+            if is_due or self._desk.is_urgent(step):
                 reporter.deliver()
                 if not self._attend():
                     return False

@@ -19,7 +19,10 @@ class HardwareConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ),
     ] = "auto"
     threads: Annotated[
-        int, Meta(ge=0, le=4096, description="processor threads; 0 takes the cores that other runs leave")
+        int,
+        Meta(
+            ge=0, le=4096, description="processor threads; 0 takes the cores that other runs leave"
+        ),
     ] = 0
     precision: Annotated[
         Literal["fp32", "tf32", "bf16", "fp16"],
