@@ -121,8 +121,16 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
         ({"threads": 2}, ["the number of threads changed from 1 to 2"]),
         ({"precision": "bf16"}, ["the precision changed from fp32 to bf16"]),
         ({"compile": True}, ["compilation changed from off to on"]),
+        ({"numpy": "2.1"}, ["NumPy changed from 2.0 to 2.1"]),
+        ({"device_name": "Abacus"}, ["the device's name changed from Loom to Abacus"]),
     ],
 )
 def test_what_is_not_exact_is_said(change: dict[str, Any], words: list[str]) -> None:
-    now = msgspec.structs.replace(_FINGERPRINT, **change)
-    assert compare_fingerprints(_FINGERPRINT, now) == words
+    before = msgspec.structs.replace(_FINGERPRINT, numpy="2.0", device_name="Loom")
+    now = msgspec.structs.replace(before, **change)
+    assert compare_fingerprints(before, now) == words
+
+
+def test_what_an_older_version_did_not_look_at_is_not_a_difference() -> None:
+    now = msgspec.structs.replace(_FINGERPRINT, numpy="2.1", device_name="Abacus")
+    assert compare_fingerprints(_FINGERPRINT, now) == []

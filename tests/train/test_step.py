@@ -80,3 +80,17 @@ def test_figures_are_those_of_the_batch(tmp_path: Path) -> None:
     assert figures.grad_norm.item() == pytest.approx(norm.item(), rel=1e-5)
     assert figures.correct.item() == (logits.argmax(1) == labels).sum().item()
     assert figures.counted is None
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.5, 1.0])
+def test_accuracy_on_mixed_samples_is_that_on_the_larger_share(
+    tmp_path: Path, share: float
+) -> None:
+    prepare_stripes(tmp_path)
+    task = make_task(tmp_path, model__name="mlp")
+    plain = _batch(task)
+    other_B = (plain.labels_B + 1) % 10
+    predicted_B = task.model(plain.x).argmax(1)
+    figures = make_stepper(task)(Batch(plain.x, plain.labels_B, other_B, share), step=1, lr=0.01)
+    counted_B = plain.labels_B if share >= 0.5 else other_B
+    assert figures.correct.item() == (predicted_B == counted_B).sum().item()

@@ -38,6 +38,20 @@ def test_points_are_means_and_at_most_one_in_a_while(tmp_path: Path) -> None:
     assert {"lr", "grad_norm", "loss/validation"} <= set(read.Tags()["scalars"])
 
 
+def test_gradients_that_overflowed_leave_the_point_of_the_others(tmp_path: Path) -> None:
+    board = ScalarBoard(tmp_path, TensorboardConfig())
+    blocks = _block(1, 1.0), _block(11, 1.0)
+    blocks[0].grad_norm[:5] = np.inf
+    blocks[1].grad_norm[:] = np.inf
+    for block in blocks:
+        board.add_block(block)
+        board._due = 0.0
+    board.close()
+    first, second = (event.value for event in _read(tmp_path).Scalars("grad_norm"))
+    assert first == 1.0
+    assert np.isnan(second)
+
+
 def test_a_resumed_run_purges_what_it_trains_again(tmp_path: Path) -> None:
     board = ScalarBoard(tmp_path, TensorboardConfig(every_s=1e-9), from_step=0)
     for first in (1, 11, 21):

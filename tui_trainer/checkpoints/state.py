@@ -44,6 +44,9 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     threads: int
     precision: str = "fp32"
     compile: bool = False
+    # Empty in the checkpoints of versions that did not look.
+    numpy: str = ""
+    device_name: str = ""
 
 
 class TrainingState(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,13 @@ class Batch(NamedTuple):
     mixed_labels_B: Tensor | None = None
     share: float = 1.0
 
+    @property
+    def main_labels_B(self) -> Tensor:
+        """The labels of the larger share: those by which a step's accuracy is counted."""
+        if self.mixed_labels_B is None or self.share >= 0.5:
+            return self.labels_B
+        return self.mixed_labels_B
+
 
 class Mixer:
     """Mixes every batch of an epoch with itself, rolled by one: its order is random anyway.

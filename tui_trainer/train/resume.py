@@ -70,13 +70,15 @@ def compare_fingerprints(before: Fingerprint, now: Fingerprint) -> list[str]:
         f"{_FINGERPRINT_WORDS.get(key, 'the ' + key)} changed from {_word(old[key])} "
         f"to {_word(new[key])}"
         for key in old
-        if old[key] != new[key]
+        if old[key] not in (new[key], "")
     ]
 
 
 _FINGERPRINT_WORDS = {
     "data_sha256": "the data",
     "torch": "PyTorch",
+    "numpy": "NumPy",
+    "device_name": "the device's name",
     "threads": "the number of threads",
     "compile": "compilation",
 }

@@ -85,6 +85,8 @@ class Task:
             threads=self.threads,
             precision=self.precision.name,
             compile=self.config.hardware.compile,
+            numpy=np.__version__,
+            device_name=self.device_title,
         )
 
     def close(self) -> None:

@@ -92,7 +92,7 @@ class Stepper:
                 )
             # Here the failed pass's tensors are free again: the error that held them is gone.
             self._halve_micro_batch(len(batch.labels_B))
-        return StepFigures(loss, self._update(loss), correct, self._count(batch.labels_B))
+        return StepFigures(loss, self._update(loss), correct, self._count(batch.main_labels_B))
 
     def _differentiate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Gradients of the batch's mean loss; the loss and how many samples were right."""
@@ -120,7 +120,7 @@ class Stepper:
             loss = batch.share * loss + (1.0 - batch.share) * mixed
         scaled = loss if self._scaler is None else self._scaler.scale(loss)
         scaled.backward()  # type: ignore[no-untyped-call]
-        return loss.detach(), self._count_correct(logits_BK.detach(), batch.labels_B)
+        return loss.detach(), self._count_correct(logits_BK.detach(), batch.main_labels_B)
 
     def _loss_of(
         self, logits_BK: Tensor, labels_B: Tensor, weight: Tensor | float | None

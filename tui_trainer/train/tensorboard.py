@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tensorboardX import SummaryWriter
 
 from tui_trainer.core.config.tensorboard import TensorboardConfig
-from tui_trainer.train.figures import Block
+from tui_trainer.train.figures import Block, Floats
 
 
 class ScalarBoard:
@@ -60,9 +61,15 @@ class ScalarBoard:
         duration_s = sum(block.duration_s for block in blocks)
         scalars = {
             "loss/step": np.mean(np.concatenate([block.loss for block in blocks])),
-            "grad_norm": np.mean(np.concatenate([block.grad_norm for block in blocks])),
+            "grad_norm": _mean_finite(np.concatenate([block.grad_norm for block in blocks])),
             "lr": blocks[-1].lr[-1],
             "samples_per_s": count / max(duration_s, 1e-9),
         }
         for name, value in scalars.items():
             self._writer.add_scalar(name, float(value), step)
+
+
+def _mean_finite(values: Floats) -> np.floating[Any]:
+    """The mean without overflows, by which fp16 finds its loss scale; NaN where all are."""
+    finite = values[np.isfinite(values)]
+    return np.mean(finite) if len(finite) else np.float32(np.nan)
