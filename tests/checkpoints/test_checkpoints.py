@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from tui_trainer.checkpoints import write
 from tui_trainer.checkpoints.layout import folder_name, list_steps
 from tui_trainer.checkpoints.read import best_step_of, find_checkpoint, read_checkpoint, read_newest
+from tui_trainer.checkpoints.snapshot import take_snapshot
 from tui_trainer.checkpoints.state import (
     EpochTotals,
     Fingerprint,
@@ -77,7 +79,7 @@ def test_training_goes_on_to_the_bit(tmp_path: Path, kind: str) -> None:
     model = _model()
     optimizer = _OPTIMIZERS[kind](model.parameters())
     _train(model, optimizer, 5, seed=1)
-    saved = save_checkpoint(tmp_path, model, optimizer, _state(5))
+    saved = save_checkpoint(tmp_path, take_snapshot(model, optimizer, _state(5)))
     _train(model, optimizer, 5, seed=2)
 
     checkpoint = read_checkpoint(tmp_path / saved.folder)
@@ -96,7 +98,7 @@ def test_another_optimizer_is_refused(tmp_path: Path) -> None:
     model = _model()
     optimizer = _OPTIMIZERS["adamw"](model.parameters())
     _train(model, optimizer, 1, seed=1)
-    saved = save_checkpoint(tmp_path, model, optimizer, _state(1))
+    saved = save_checkpoint(tmp_path, take_snapshot(model, optimizer, _state(1)))
     checkpoint = read_checkpoint(tmp_path / saved.folder)
     with pytest.raises(CheckpointError, match="another optimizer"):
         unpack_optimizer(
@@ -110,7 +112,7 @@ def _save(folder: Path, step: int) -> Path:
     model = _model()
     optimizer = _OPTIMIZERS["sgd"](model.parameters())
     _train(model, optimizer, 1, seed=step)
-    return folder / save_checkpoint(folder, model, optimizer, _state(step)).folder
+    return folder / save_checkpoint(folder, take_snapshot(model, optimizer, _state(step))).folder
 
 
 @pytest.mark.parametrize(
@@ -218,6 +220,33 @@ def test_a_full_disk_publishes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert [folder.name for folder in tmp_path.iterdir()] == [folder_name(10)]
 
 
+def test_what_the_disk_does_not_give_back_is_not_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_badly(path: Path, content: bytes) -> None:
+        path.write_bytes(content if path.name != "state.json" else content[:-1] + b" ")
+
+    _save(tmp_path, 10)
+    monkeypatch.setattr(write, "write_durable", write_badly)
+    with pytest.raises(StorageError, match="did not give back the checkpoint of step 20"):
+        _save(tmp_path, 20)
+    assert [folder.name for folder in tmp_path.iterdir()] == [folder_name(10)]
+
+
+def test_a_snapshot_does_not_follow_the_training(tmp_path: Path) -> None:
+    model = nn.Linear(3, 2)
+    optimizer = SGD(model.parameters(), lr=0.1, momentum=0.9)
+    snapshot = take_snapshot(model, optimizer, _state(1))
+    before = {name: tensor.clone() for name, tensor in snapshot.model.items()}
+    with torch.no_grad():
+        model.weight.add_(1.0)
+    assert all(torch.equal(snapshot.model[name], before[name]) for name in before)
+    memory = {tensor.data_ptr() for tensor in snapshot.model.values()}
+    again = take_snapshot(model, optimizer, _state(2), reuse=snapshot)
+    assert torch.equal(again.model["weight"], model.weight)
+    assert {tensor.data_ptr() for tensor in again.model.values()} == memory
+
+
 def test_a_folder_that_cannot_be_emptied_does_not_end_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,7 +297,7 @@ def test_averaged_weights_come_back_to_the_bit(averaged: dict[str, Tensor]) -> N
         model = nn.Linear(2, 2)
         optimizer = SGD(model.parameters(), lr=0.1)
         state = _state(3, average_count=9)
-        saved = save_checkpoint(Path(folder), model, optimizer, state, averaged)
+        saved = save_checkpoint(Path(folder), take_snapshot(model, optimizer, state, averaged))
         checkpoint = read_checkpoint(Path(folder) / saved.folder)
     assert checkpoint.state.average_count == 9
     assert checkpoint.averaged is not None
@@ -297,7 +326,7 @@ def _save_averaged(folder: Path, step: int) -> Path:
     model = _model()
     optimizer = _OPTIMIZERS["sgd"](model.parameters())
     state, averaged = _state(step, average_count=2), model.state_dict()
-    return folder / save_checkpoint(folder, model, optimizer, state, averaged).folder
+    return folder / save_checkpoint(folder, take_snapshot(model, optimizer, state, averaged)).folder
 
 
 def test_damaged_averaged_weights_are_found(tmp_path: Path) -> None:
@@ -339,7 +368,7 @@ def test_everything_of_the_state_comes_back(tmp_path: Path) -> None:
         micro_batch=16,
         code={"net.py": "ab12"},
     )
-    saved = save_checkpoint(tmp_path, model, optimizer, state)
+    saved = save_checkpoint(tmp_path, take_snapshot(model, optimizer, state))
     assert read_checkpoint(tmp_path / saved.folder).state == state
 
 
@@ -359,7 +388,9 @@ def test_tied_weights_are_saved_and_tied_again(tmp_path: Path) -> None:
         return model
 
     model = make()
-    saved = save_checkpoint(tmp_path, model, SGD(model.parameters(), lr=0.1), _state(3))
+    saved = save_checkpoint(
+        tmp_path, take_snapshot(model, SGD(model.parameters(), lr=0.1), _state(3))
+    )
     again = make()
     again.load_state_dict(read_checkpoint(tmp_path / saved.folder).model)
     assert again[1].weight is again[0].weight
@@ -384,7 +415,7 @@ def test_a_state_that_cannot_be_saved_is_named(
     tmp_path: Path, model: nn.Module, reason: str
 ) -> None:
     with pytest.raises(ModelError, match=reason) as caught:
-        save_checkpoint(tmp_path, model, SGD(model.parameters(), lr=0.1), _state(3))
+        save_checkpoint(tmp_path, take_snapshot(model, SGD(model.parameters(), lr=0.1), _state(3)))
     assert caught.value.hint
     assert list(tmp_path.iterdir()) == []
 

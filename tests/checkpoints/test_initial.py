@@ -27,6 +27,7 @@ from tui_trainer.checkpoints.initial import (
     load_initial,
     read_weights,
 )
+from tui_trainer.checkpoints.snapshot import take_snapshot
 from tui_trainer.checkpoints.state import EpochTotals, Fingerprint, TrainingState
 from tui_trainer.checkpoints.write import save_checkpoint
 from tui_trainer.errors import ExitStatus
@@ -82,7 +83,7 @@ def _checkpoint(folder: Path, model: nn.Module, averaged: dict[str, Tensor] | No
         average_count=0 if averaged is None else 7,
     )
     optimizer = SGD(model.parameters(), lr=0.1)
-    return folder / save_checkpoint(folder, model, optimizer, state, averaged).folder
+    return folder / save_checkpoint(folder, take_snapshot(model, optimizer, state, averaged)).folder
 
 
 def test_a_checkpoint_of_a_run_is_read(tmp_path: Path) -> None:

@@ -136,10 +136,10 @@ def test_no_worker_survives_its_parent(tmp_path: Path, end: str) -> None:
         assert len(workers) == 2
         if end == "killed":
             parent.kill()
-            assert parent.wait(10) == -signal.SIGKILL
+            assert parent.wait(60) == -signal.SIGKILL
         else:
             assert parent.wait(30) == 0
-        _wait_for(lambda: all(_is_dead(worker) for worker in workers), 20)
+        _wait_for(lambda: all(_is_dead(worker) for worker in workers), 60)
     finally:
         parent.kill()
         parent.communicate()

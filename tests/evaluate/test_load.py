@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.tasks import MARKERS, make_task, own_code, prepare_kind
+from tui_trainer.checkpoints.snapshot import take_snapshot
 from tui_trainer.checkpoints.state import EpochTotals, TrainingState
 from tui_trainer.checkpoints.write import save_checkpoint
 from tui_trainer.core.config import RunConfig
@@ -39,7 +40,9 @@ def _save(folder: Path, task: Task, averaged: Any = None) -> None:
         fingerprint=task.fingerprint,
         average_count=0 if averaged is None else 1,
     )
-    save_checkpoint(folder / "checkpoints", task.model, task.optimizer, state, averaged)
+    save_checkpoint(
+        folder / "checkpoints", take_snapshot(task.model, task.optimizer, state, averaged)
+    )
 
 
 def _load(folder: Path, config: RunConfig) -> JudgedModel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -383,32 +384,77 @@ def test_the_sequence_is_found_behind_much_damage(log: Path) -> None:
     assert EventLogWriter(log).seq == 1
 
 
-@pytest.mark.parametrize("taken", [0, 1, 30])
-def test_a_short_write_leaves_the_log_as_it_was(
-    log: Path, monkeypatch: pytest.MonkeyPatch, taken: int
+_write = os.write
+
+
+def _full_after(num_bytes: int) -> Callable[[int, bytes], int]:
+    """A disk that has room for so many bytes of each write."""
+
+    def write(descriptor: int, content: bytes) -> int:
+        if num_bytes == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return _write(descriptor, content[:num_bytes])
+
+    return write
+
+
+@pytest.mark.parametrize("room", [0, 1, 30, 100])
+def test_on_a_full_disk_events_wait_in_order_and_the_log_stays_whole(
+    log: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     builders.write_log(log, _HISTORY)
     writer = EventLogWriter(log)
-    write = os.write
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:taken]))
-        with pytest.raises(StorageError):
-            writer.append(Message(text="lost"))
-    assert log.read_bytes() == _WHOLE
-    assert writer.append(Message(text="kept")).seq == 5
-    assert [event.seq for event in EventLogReader(log).read().events] == [1, 2, 3, 4, 5]
+        patch.setattr(os, "write", _full_after(room))
+        for number in range(3):
+            assert writer.append(Message(text=f"{number}" * 100)).seq == 5 + number
+            assert log.read_bytes() == _WHOLE
+    assert writer.is_waiting
+    writer.append(Message(text="room"))
+    assert not writer.is_waiting
+    events = EventLogReader(log).read().events
+    assert [event.seq for event in events] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert [event.text[0] for event in events[4:] if isinstance(event, Message)] == [*"012r"]
 
 
-def test_a_full_disk_leaves_the_log_as_it_was(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_is_written_at_the_end_or_its_loss_is_told(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for has_room in (True, False):
+        writer = EventLogWriter(log)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", _full_after(0))
+            writer.append(Message(text="last"))
+            if not has_room:
+                with pytest.raises(StorageError, match="the disk is full"):
+                    writer.close()
+        if has_room:
+            writer.close()
+    assert len(EventLogReader(log).read().events) == 1
+
+
+def test_what_waits_has_a_limit(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = EventLogWriter(log)
+    monkeypatch.setattr(event_log, "_MOST_WAITING_BYTES", 1000)
+    monkeypatch.setattr(os, "write", _full_after(0))
+    with pytest.raises(StorageError, match="the disk is full"):
+        for _ in range(20):
+            writer.append(Message(text="x" * 100))
+    assert log.read_bytes() == b""
+
+
+def test_a_disk_that_fails_leaves_the_log_as_it_was(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     builders.write_log(log, _HISTORY)
     writer = EventLogWriter(log)
 
     def refuse(descriptor: int, content: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", refuse)
-        with pytest.raises(StorageError, match="No space left"):
+        with pytest.raises(StorageError, match="Input/output error"):
             writer.append(Message(text="lost"))
     assert log.read_bytes() == _WHOLE
     assert writer.append(Message(text="kept")).seq == 5

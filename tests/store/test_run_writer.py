@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -164,15 +165,49 @@ def test_a_summary_that_cannot_be_written_ends_nothing(
     assert read_fold(tmp_path).snapshot.seq == 1
 
 
+def _refuse(number: int) -> Callable[[int, bytes], int]:
+    def write(descriptor: int, content: bytes) -> int:
+        raise OSError(number, os.strerror(number))
+
+    return write
+
+
 def test_an_event_that_cannot_be_written_is_not_folded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = RunWriter(tmp_path)
     writer.emit(builders.session_start())
-    write = os.write
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:9]))
+        patch.setattr(os, "write", _refuse(errno.EIO))
         with pytest.raises(StorageError):
             writer.emit(builders.steps())
     assert writer.fold.snapshot.seq == 1
+    assert builders.same(writer.fold, read_fold(tmp_path))
+
+
+def test_a_session_does_not_begin_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RunWriter(tmp_path)
+    monkeypatch.setattr(os, "write", _refuse(errno.ENOSPC))
+    with pytest.raises(StorageError, match="The disk is full"):
+        writer.emit(builders.session_start())
+
+
+def test_a_session_goes_on_while_the_disk_is_full(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.session_start())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", _refuse(errno.ENOSPC))
+        writer.emit(builders.steps())
+        clock.now += 120
+        writer.emit(Message(text="still training"))
+        # What readers see is the run as it was, not a summary of what they cannot read yet.
+        assert read_fold(tmp_path).snapshot.seq == 1
+    writer.emit(Message(text="room"))
+    texts = [e.text for e in EventLogReader(tmp_path / paths.EVENTS).read().events[2:]]  # type: ignore[attr-defined]
+    assert texts[:2] == ["still training", "room"]
+    assert texts[2].startswith("the disk was full for 2:00")
     assert builders.same(writer.fold, read_fold(tmp_path))

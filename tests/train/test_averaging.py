@@ -16,6 +16,7 @@ from torch.optim.swa_utils import update_bn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tui_trainer.checkpoints.read import read_checkpoint
+from tui_trainer.checkpoints.snapshot import take_snapshot
 from tui_trainer.checkpoints.state import EpochTotals, Fingerprint, TrainingState
 from tui_trainer.checkpoints.write import save_checkpoint
 from tui_trainer.core.config.average import AverageConfig
@@ -327,7 +328,9 @@ def test_an_average_goes_on_to_the_bit(tmp_path: Path, name: str) -> None:
 
     whole, model, optimizer = start()
     train(whole, model, optimizer, 1)
-    saved = save_checkpoint(tmp_path, model, optimizer, _state(whole.count), whole.tensors())
+    saved = save_checkpoint(
+        tmp_path, take_snapshot(model, optimizer, _state(whole.count), whole.tensors())
+    )
     train(whole, model, optimizer, 2)
 
     checkpoint = read_checkpoint(tmp_path / saved.folder)

@@ -17,6 +17,7 @@ from torch import Tensor, nn, optim
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tui_trainer.checkpoints.read import read_checkpoint
+from tui_trainer.checkpoints.snapshot import take_snapshot
 from tui_trainer.checkpoints.state import EpochTotals, Fingerprint, TrainingState, unpack_optimizer
 from tui_trainer.checkpoints.write import save_checkpoint
 from tui_trainer.core.config.optimizer import OptimizerConfig
@@ -203,7 +204,7 @@ def test_training_goes_on_to_the_bit_from_a_checkpoint(tmp_path: Path, kind: str
     optimizer = build_optimizer(scaled, model, _CPU)
     set_lr(optimizer, 0.02)
     _train(model, optimizer, 5, seed=1)
-    saved = save_checkpoint(tmp_path, model, optimizer, _training_state())
+    saved = save_checkpoint(tmp_path, take_snapshot(model, optimizer, _training_state()))
     _train(model, optimizer, 5, seed=2)
 
     loaded = read_checkpoint(tmp_path / Path(saved.folder).name)

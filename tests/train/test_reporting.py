@@ -20,7 +20,7 @@ from tui_trainer.train.tensorboard import ScalarBoard
 def reporter(tmp_path: Path) -> StepReporter:
     writer = RunWriter(tmp_path)
     writer.emit(builders.session_start())
-    board = ScalarBoard(tmp_path / "tensorboard", TensorboardConfig(scalars=False))
+    board = ScalarBoard(tmp_path / "tensorboard", TensorboardConfig(scalars=False), warn=print)
     return StepReporter(
         writer, board, torch.device("cpu"), steps_per_epoch=10_000, scales_loss=False
     )

@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import SGD
 
 from tui_trainer.checkpoints.read import Checkpoint, read_checkpoint
+from tui_trainer.checkpoints.snapshot import take_snapshot
 from tui_trainer.checkpoints.state import EpochTotals, Fingerprint, TrainingState
 from tui_trainer.checkpoints.write import save_checkpoint
 from tui_trainer.core.config.average import AverageConfig
@@ -66,7 +67,7 @@ def _checkpoint(folder: Path, average: str = "none", step: int = 5) -> Checkpoin
         fingerprint=_FINGERPRINT,
         average_count=task.average.count if task.average is not None else 0,
     )
-    saved = save_checkpoint(folder, task.model, task.optimizer, state, averaged)
+    saved = save_checkpoint(folder, take_snapshot(task.model, task.optimizer, state, averaged))
     return read_checkpoint(folder / saved.folder)
 
 

@@ -72,6 +72,16 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise _damaged(folder, str(error)) from error
 
 
+def verify_files(folder: Path) -> None:
+    """Read a checkpoint's files and make sure that they are as its manifest says.
+
+    Raises:
+        CheckpointError: they are not.
+        OSError: they cannot be read.
+    """
+    _read_parts(folder, msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest))
+
+
 def _read_parts(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     if manifest.schema != SCHEMA:
         raise _damaged(folder, "another version of tuitrain wrote it")

@@ -72,6 +72,11 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
     micro_batch: int = 0
     code: dict[str, str] = {}
 
+    @property
+    def is_best(self) -> bool:
+        """Whether the weights of `step` are the best so far."""
+        return self.best is not None and self.best.step == self.step
+
 
 class OptimizerState(msgspec.Struct, frozen=True, kw_only=True):
     """An optimizer's state without its tensors, which go to a file of their own."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
-import torch
 from safetensors.torch import save
-from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch import Tensor
 
 from tui_trainer.checkpoints.layout import (
     AVERAGED,
@@ -24,8 +21,9 @@ from tui_trainer.checkpoints.layout import (
     folder_name,
     list_steps,
 )
-from tui_trainer.checkpoints.state import TrainingState, pack_optimizer
-from tui_trainer.errors import ModelError, StorageError
+from tui_trainer.checkpoints.read import verify_files
+from tui_trainer.checkpoints.snapshot import Snapshot
+from tui_trainer.errors import CheckpointError, ModelError, StorageError
 from tui_trainer.store.atomic import new_folder, remove_folder, write_durable
 
 
@@ -37,42 +35,34 @@ class SavedCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
-def save_checkpoint(
-    checkpoints: Path,
-    model: nn.Module,
-    optimizer: Optimizer,
-    state: TrainingState,
-    averaged: Mapping[str, Tensor] | None = None,
-) -> SavedCheckpoint:
-    """Publish model, optimizer and state as a checkpoint; it is durable on return.
-
-    `averaged` are the averaged weights by name, where there are some.
+def save_checkpoint(checkpoints: Path, snapshot: Snapshot) -> SavedCheckpoint:
+    """Publish a snapshot as a checkpoint; it is durable on return, and was read again first.
 
     Raises:
-        ModelError: the model's state holds what is no tensor, or a tensor of an unusual kind.
-        StorageError: it could not be written; nothing was published.
+        ModelError: it holds a tensor of an unusual kind.
+        StorageError: it could not be written, or not be read as it was written; nothing was
+            published.
     """
-    assert (averaged is not None) == (state.average_count > 0)
-    optimizer_tensors, packed = pack_optimizer(optimizer)
+    step = snapshot.state.step
     files = {
-        MODEL: _pack(model.state_dict()),
-        OPTIMIZER_TENSORS: _pack(optimizer_tensors),
-        OPTIMIZER: msgspec.json.encode(packed),
-        STATE: msgspec.json.encode(state),
+        MODEL: _pack(snapshot.model),
+        OPTIMIZER_TENSORS: _pack(snapshot.optimizer_tensors),
+        OPTIMIZER: msgspec.json.encode(snapshot.optimizer),
+        STATE: msgspec.json.encode(snapshot.state),
     }
-    if averaged is not None:
-        files[AVERAGED] = _pack(averaged)
+    if snapshot.averaged is not None:
+        files[AVERAGED] = _pack(snapshot.averaged)
     manifest = msgspec.json.encode(
         Manifest(
-            step=state.step,
+            step=step,
             files={
                 name: FileRecord(size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())
                 for name, body in files.items()
             },
         )
     )
-    folder = checkpoints / folder_name(state.step)
-    _publish(folder, files | {MANIFEST: manifest}, state.step)
+    folder = checkpoints / folder_name(step)
+    _publish(folder, files | {MANIFEST: manifest}, step)
     return SavedCheckpoint(
         folder=folder.name,
         manifest_sha256=hashlib.sha256(manifest).hexdigest(),
@@ -85,6 +75,12 @@ def _publish(folder: Path, files: dict[str, bytes], step: int) -> None:
         with new_folder(folder) as temporary:
             for name, body in files.items():
                 write_durable(temporary / name, body)
+            verify_files(temporary)
+    except CheckpointError as error:
+        raise StorageError(
+            f"The disk did not give back the checkpoint of step {step} as it was written.",
+            "Check the disk, or keep runs on another one.",
+        ) from error
     except OSError as error:
         raise StorageError(
             f"The checkpoint of step {step} could not be written: {error.strerror or error}.",
@@ -99,25 +95,10 @@ def prune_checkpoints(checkpoints: Path, *, keep: int, best_step: int | None) ->
             remove_folder(checkpoints / folder_name(step))
 
 
-def _pack(tensors: Mapping[str, Tensor]) -> bytes:
-    """Tensors as the bytes of a safetensors file, each on its own, in the standard memory order."""
-    packed: dict[str, Tensor] = {}
-    storages: set[int] = set()
-    for name, tensor in tensors.items():
-        if not isinstance(tensor, Tensor) or tensor.layout is not torch.strided:
-            raise ModelError(
-                f"The model keeps {name!r} in its state, which is no plain tensor and cannot be "
-                "saved.",
-                "Keep weights in parameters and other state in buffers.",
-            )
-        on_cpu = tensor.detach().cpu().contiguous()
-        # Names that share memory, as tied weights do, are written one by one: the format has no
-        # notion of sharing, and the model they are loaded into ties them again.
-        storage = on_cpu.untyped_storage().data_ptr()
-        packed[name] = on_cpu.clone() if storage in storages else on_cpu
-        storages.add(storage)
+def _pack(tensors: dict[str, Tensor]) -> bytes:
+    """Tensors as the bytes of a safetensors file."""
     try:
-        return save(packed)
+        return save(tensors)
     except (KeyError, RuntimeError) as error:
         raise ModelError(
             f"The state of the model cannot be saved: {error}.",

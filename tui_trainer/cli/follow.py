@@ -42,6 +42,11 @@ class Follower:
         )
         self._annotations = read_annotations(folder.path)
 
+    def now(self) -> RunRecord:
+        """The run as it was when it was last looked at."""
+        lease = look(self._folder.path)
+        return make_record(self._folder, self._fold, self._annotations, lease)
+
     def poll(self) -> tuple[list[Event], RunRecord]:
         """The new events, and the run as it is after them."""
         lease = look(self._folder.path)
@@ -69,6 +74,7 @@ def follow(
     follower = Follower(folder)
     display = make_display()
     try:
+        display.show([], follower.now())
         for events, record in follower.until(is_over):
             display.show(events, record)
         # What was written between the last read and the end.

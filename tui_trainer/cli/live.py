@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui_trainer.cli.follow import Display
 from tui_trainer.cli.output import say, talk_console
 from tui_trainer.core.events import (
-    CheckpointSaved,
+    Best,
     ControlApplied,
     ControlRefused,
     Diagnosed,
@@ -78,12 +78,21 @@ def history_line(
     return None
 
 
-def best_steps(events: list[Event]) -> set[int]:
-    """The steps whose checkpoints among `events` were saved as the best so far.
+def best_steps(events: list[Event], best: Best | None) -> set[int]:
+    """The steps that were the best so far when `events` judged them, where `best` was it before.
 
     The snapshot, which is of the last event, knows only the last of them.
     """
-    return {event.step for event in events if isinstance(event, CheckpointSaved) and event.best}
+    steps = set()
+    for event in events:
+        if isinstance(event, SessionStart):
+            best = event.best if isinstance(event, Resumed) else None
+        elif isinstance(event, Evaluated) and event.split == "validation":
+            metrics = {name: float(value) for name, value in event.metrics.items()}
+            before, best = best, Best.choose(best, metrics, event.step)
+            if best is not before:
+                steps.add(event.step)
+    return steps
 
 
 def _fit(parts: list[Part], width: int) -> str:
@@ -142,10 +151,11 @@ class PlainProgress:
 
     def __init__(self) -> None:
         self._epochs: list[EpochFinished] = []
+        self._best: Best | None = None
 
     def show(self, events: list[Event], record: RunRecord) -> None:
         """Print what is worth a line."""
-        bests = best_steps(events)
+        bests, self._best = best_steps(events, self._best), record.snapshot.best
         for event in events:
             line = history_line(event, self._epochs, record.snapshot, bests=bests)
             if line is not None:
@@ -162,6 +172,7 @@ class LiveProgress:
         from rich.live import Live
 
         self._epochs: list[EpochFinished] = []
+        self._best: Best | None = None
         console = talk_console()
         self._live = Live(console=console, refresh_per_second=10, transient=True)
         self._live.start()
@@ -172,7 +183,7 @@ class LiveProgress:
 
         # The two lines first: those printed above them must not be ahead of them.
         self._live.update(render_progress(record, self._live.console.width))
-        bests = best_steps(events)
+        bests, self._best = best_steps(events, self._best), record.snapshot.best
         for event in events:
             width = self._live.console.width
             line = history_line(event, self._epochs, record.snapshot, width, bests)

@@ -139,7 +139,10 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
 
 
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
-    """A checkpoint was published, durable before this event was written."""
+    """A checkpoint was published, durable before this event was written.
+
+    `duration_s` is how long writing it took, `stall_s` how long training stood still for it.
+    """
 
     step: int
     epoch: int
@@ -148,6 +151,7 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     best: bool
     size_bytes: int
     duration_s: float
+    stall_s: float = 0.0
 
 
 class DeviceResources(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ as not yet written.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -24,6 +25,10 @@ from tui_trainer.core.events import (
 from tui_trainer.errors import StorageError
 
 _READ_BYTES = 1 << 20
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+# Of events that wait for room on a full disk: hours of a usual run.
+_MOST_WAITING_BYTES = 64 << 20
 
 
 class Batch(msgspec.Struct, kw_only=True):
@@ -153,25 +158,37 @@ class EventLogWriter:
     """Appends events to a log as whole lines, each with the next sequence number.
 
     A torn tail, left by a writer that was killed, is cut off before the first append; a whole
-    last line that only lacks its line end is given it.
+    last line that only lacks its line end is given it. While the disk is full lines wait in
+    memory, and are written in order when there is room again.
     """
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self.path = path
         self.size = os.fstat(self._descriptor).st_size
+        self._waiting = b""
         self.seq = self._mend()
 
     def append(self, event: Event) -> Event:
         """Write `event` under the next sequence number; the event as written comes back.
 
         Raises:
-            StorageError: the line could not be written whole; the log is as it was before.
+            StorageError: the disk failed, or was full for so long that there is no more memory
+                for what waits; the log is as it was before.
         """
         event = msgspec.structs.replace(event, seq=self.seq + 1)
-        self._write(encode_line(event))
+        line = encode_line(event)
+        if not self._write(self._waiting + line):
+            if len(self._waiting) + len(line) > _MOST_WAITING_BYTES:
+                raise self._failure("the disk is full")
+            self._waiting += line
         self.seq = event.seq
         return event
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether events wait in memory for room on the disk."""
+        return bool(self._waiting)
 
     def sync(self) -> None:
         """Make everything appended so far outlive a power cut.
@@ -185,22 +202,34 @@ class EventLogWriter:
             raise self._failure(error.strerror or str(error)) from error
 
     def close(self) -> None:
-        """Sync and close; nothing can be appended after."""
+        """Sync and close; nothing can be appended after.
+
+        Raises:
+            StorageError: the disk failed, or events still wait for room and are lost.
+        """
         try:
+            if self._waiting and not self._write(self._waiting):
+                raise self._failure("the disk is full")
             self.sync()
         finally:
             os.close(self._descriptor)
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: bytes) -> bool:
+        """Write `content`, which begins with all that waits; False while the disk is full."""
         try:
             written = os.write(self._descriptor, content)
         except OSError as error:
             os.ftruncate(self._descriptor, self.size)
+            if error.errno in _FULL:
+                return False
             raise self._failure(error.strerror or str(error)) from error
         if written != len(content):
+            # What a disk that fills up in the middle does; the rest would fail.
             os.ftruncate(self._descriptor, self.size)
-            raise self._failure("the disk took only part of a line")
+            return False
         self.size += written
+        self._waiting = b""
+        return True
 
     def _failure(self, reason: str) -> StorageError:
         return StorageError(
@@ -223,7 +252,8 @@ class EventLogWriter:
                 os.ftruncate(self._descriptor, self.size)
                 tail = tail[:last_end]
             else:
-                self._write(b"\n")
+                if not self._write(b"\n"):
+                    raise self._failure("the disk is full")
                 tail += b"\n"
         for line in reversed(tail.split(b"\n")):
             decoded = decode_line(line) if line else Damage("empty")

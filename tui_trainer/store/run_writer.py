@@ -18,12 +18,14 @@ from tui_trainer.core.events import (
     Event,
     Failed,
     Finished,
+    Message,
     SessionStart,
     Stopped,
     encode_sealed,
 )
+from tui_trainer.core.format import format_duration
 from tui_trainer.core.run_state import LogFold, apply
-from tui_trainer.errors import RunStateError
+from tui_trainer.errors import RunStateError, StorageError
 from tui_trainer.store.atomic import replace_file
 from tui_trainer.store.event_log import EventLogWriter
 from tui_trainer.store.run_folder import read_fold
@@ -75,6 +77,7 @@ class RunWriter:
         self._fold = replace(before, offset=self._log.size)
         self.clock = RunClock(self._fold.snapshot.elapsed_s)
         self._summary_due = 0.0
+        self._full_since_s: float | None = None
 
     @property
     def fold(self) -> LogFold:
@@ -82,7 +85,13 @@ class RunWriter:
         return self._fold
 
     def emit(self, event: Event) -> None:
-        """Stamp and append an event; those that change what a run is are made durable at once."""
+        """Stamp and append an event; those that change what a run is are made durable at once.
+
+        While the disk is full, events wait in memory for room; but no session begins so.
+
+        Raises:
+            StorageError: the log cannot be written, and waiting would not help.
+        """
         if isinstance(event, SessionStart):
             self.clock.unpause()
         event = replace(event, t=time.time(), elapsed_s=round(self.clock.elapsed_s, 6))
@@ -90,6 +99,12 @@ class RunWriter:
         self._fold = replace(
             self._fold, snapshot=apply(self._fold.snapshot, event), offset=self._log.size
         )
+        if self._log.is_waiting and isinstance(event, SessionStart):
+            raise StorageError(
+                f"The disk is full: {self.run.name} cannot log that it begins.",
+                "Free some space, then start or resume the run.",
+            )
+        self._tell_of_full_disk()
         if isinstance(event, _SYNCED):
             self._log.sync()
             self._write_summary()
@@ -101,7 +116,19 @@ class RunWriter:
         self._write_summary()
         self._log.close()
 
+    def _tell_of_full_disk(self) -> None:
+        if self._log.is_waiting:
+            self._full_since_s = self._full_since_s or time.monotonic()
+        elif self._full_since_s is not None:
+            lasted = format_duration(time.monotonic() - self._full_since_s)
+            self._full_since_s = None
+            text = f"the disk was full for {lasted}; what was to be logged meanwhile is logged now"
+            self.emit(Message(text=text, level="warning"))
+
     def _write_summary(self) -> None:
+        if self._log.is_waiting:
+            # It would tell readers of events that are not in the log yet.
+            return
         # Readers do without a summary; a disk too full for it must not end the run.
         with contextlib.suppress(OSError):
             replace_file(self.run / paths.SUMMARY, encode_sealed(self._fold), durable=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import time
 from typing import Protocol
 
 from tui_trainer.core.events import ControlApplied, ControlRefused, Message
+from tui_trainer.errors import StorageError
 from tui_trainer.store.control import Inbox, Request
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.interrupts import Interrupts
@@ -30,7 +32,11 @@ class Steered(Protocol):
         """Use `lr` for the step to come; the schedule goes on from there, scaled."""
 
     def save(self) -> None:
-        """Publish a checkpoint of now."""
+        """Publish a checkpoint of now; it is durable on return.
+
+        Raises:
+            StorageError: it could not be written.
+        """
 
 
 class ControlDesk:
@@ -88,17 +94,20 @@ class ControlDesk:
         for asked in requests:
             reason = self._reason_against(asked)
             if reason:
-                self._writer.emit(
-                    ControlRefused(
-                        id=asked.id, request=asked.request, by=asked.by, step=step, reason=reason
-                    )
-                )
+                self._refuse(asked, step, reason)
             elif asked.request == "set":
                 self._set_lr(asked.id, asked.by, step, float(asked.arguments["lr"]), loop)
             else:
                 self._apply(asked, step, loop)
             self._inbox.discard(asked)
         self._answer_signals(loop)
+
+    def _refuse(self, asked: Request, step: int, reason: str) -> None:
+        self._writer.emit(
+            ControlRefused(
+                id=asked.id, request=asked.request, by=asked.by, step=step, reason=reason
+            )
+        )
 
     def _reason_against(self, asked: Request) -> str:
         if asked.session != self._session:
@@ -113,7 +122,11 @@ class ControlDesk:
 
     def _apply(self, asked: Request, step: int, loop: Steered) -> None:
         if asked.request == "checkpoint":
-            loop.save()
+            try:
+                loop.save()
+            except StorageError as error:
+                self._refuse(asked, step, error.message)
+                return
         self._writer.emit(
             ControlApplied(
                 id=asked.id,
@@ -143,7 +156,9 @@ class ControlDesk:
     def _answer_signals(self, loop: Steered) -> None:
         if self._interrupts.wants_checkpoint:
             self._interrupts.wants_checkpoint = False
-            loop.save()
+            # One that fails has been told by whoever saves, and training goes on.
+            with contextlib.suppress(StorageError):
+                loop.save()
         number = self._interrupts.stop_signal
         if number is not None and not self._is_stopping:
             self._is_stopping, self.stopped_by = True, signal.Signals(number).name

@@ -1,39 +1,97 @@
-"""Scalars for TensorBoard, through tensorboardX."""
+"""Scalars for TensorBoard, in tensorboardX's messages."""
 
 from __future__ import annotations
 
+import os
+import socket
+import struct
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tensorboardX import SummaryWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.record_writer import masked_crc32c
 
 from tui_trainer.core.config.tensorboard import TensorboardConfig
 from tui_trainer.train.figures import Block, Floats
+
+
+class EventFile:
+    """A file that TensorBoard reads: events as TFRecords, each written whole or not at all.
+
+    tensorboardX's own writer does not serve: on a full disk its thread ends, and those who add a
+    point wait for it for ever.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        now_ns = time.time_ns()
+        # Two sessions begun in one second need names of their own; readers sort by name.
+        name = f"events.out.tfevents.{now_ns // 10**9}.{socket.gethostname()}.{now_ns}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(folder / name, flags, 0o600)
+        self._size = 0
+
+    def append(self, event: Event) -> None:
+        """Write an event, stamped with the time of now.
+
+        Raises:
+            OSError: it could not be written; the file is as it was before.
+        """
+        event.wall_time = time.time()
+        body = event.SerializeToString()
+        length = struct.pack("<Q", len(body))
+        record = length + _checksum(length) + body + _checksum(body)
+        try:
+            if os.write(self._descriptor, record) != len(record):
+                raise OSError("the disk took only a part")
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+        self._size += len(record)
+
+    def close(self) -> None:
+        """Nothing can be appended after."""
+        os.close(self._descriptor)
+
+
+def _checksum(content: bytes) -> bytes:
+    return struct.pack("<I", masked_crc32c(content))
 
 
 class ScalarBoard:
     """Writes the run's curves; a training point is the mean since the last one."""
 
     def __init__(
-        self, folder: Path, config: TensorboardConfig, *, from_step: int | None = None
+        self,
+        folder: Path,
+        config: TensorboardConfig,
+        *,
+        from_step: int | None = None,
+        warn: Callable[[str], None],
     ) -> None:
-        """`from_step` is the step that a resumed session goes on from; None in the first one."""
+        """`from_step` is the step that a resumed session goes on from; None in the first one.
+
+        `warn` is told, once, when points cannot be written; they are left out until they can be.
+        """
         self._every_s = config.every_s
-        # Points after `from_step` were written by a session whose steps are trained again.
-        purge_step = None if from_step is None else from_step + 1
-        self._writer = None
-        if config.scalars:
-            # Two sessions begun in one second would share, and lose, a file; readers sort by name.
-            suffix = f".{time.time_ns()}"
-            self._writer = SummaryWriter(str(folder), purge_step=purge_step, filename_suffix=suffix)
+        self._warn = warn
+        self._is_failing = False
+        self._file = EventFile(folder) if config.scalars else None
+        self._append(Event(file_version="brain.Event:2"))
+        if from_step is not None:
+            # Points after it were written by a session whose steps are trained again.
+            restart = SessionLog(status=SessionLog.START)
+            self._append(Event(step=from_step + 1, session_log=restart))
         self._blocks: list[Block] = []
         self._due = 0.0
 
     def add_block(self, block: Block) -> None:
         """Take a block of steps; a point is written when the last one is old enough."""
-        if self._writer is None:
+        if self._file is None:
             return
         self._blocks.append(block)
         if time.monotonic() >= self._due:
@@ -41,19 +99,16 @@ class ScalarBoard:
 
     def add_metrics(self, split: str, metrics: dict[str, float], step: int) -> None:
         """The figures of an epoch or an evaluation."""
-        if self._writer is not None:
-            for name, value in metrics.items():
-                self._writer.add_scalar(f"{name}/{split}", value, step)
+        self._add_point({f"{name}/{split}": value for name, value in metrics.items()}, step)
 
     def close(self) -> None:
         """Write what is left."""
-        if self._writer is not None:
+        if self._file is not None:
             if self._blocks:
                 self._write_blocks()
-            self._writer.close()
+            self._file.close()
 
     def _write_blocks(self) -> None:
-        assert self._writer is not None
         blocks, self._blocks = self._blocks, []
         self._due = time.monotonic() + self._every_s
         step = blocks[-1].first + len(blocks[-1].loss) - 1
@@ -65,8 +120,26 @@ class ScalarBoard:
             "lr": blocks[-1].lr[-1],
             "samples_per_s": count / max(duration_s, 1e-9),
         }
-        for name, value in scalars.items():
-            self._writer.add_scalar(name, float(value), step)
+        self._add_point(scalars, step)
+
+    def _add_point(self, scalars: Mapping[str, Any], step: int) -> None:
+        values = [Summary.Value(tag=tag, simple_value=float(v)) for tag, v in scalars.items()]
+        self._append(Event(step=step, summary=Summary(value=values)))
+
+    def _append(self, event: Event) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.append(event)
+        except OSError as error:
+            if not self._is_failing:
+                self._warn(
+                    f"TensorBoard's points cannot be written: {error.strerror or error}. They are "
+                    "left out until they can be; the event log has them."
+                )
+            self._is_failing = True
+        else:
+            self._is_failing = False
 
 
 def _mean_finite(values: Floats) -> np.floating[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,6 +90,10 @@ class Trainer:
 
     def run(self) -> events.Finished | events.Stopped:
         """Train, validating after every epoch, and judge the result on the test split once."""
+        with closing(self._keeper):
+            return self._run()
+
+    def _run(self) -> events.Finished | events.Stopped:
         while self._owes_epoch_end or not self._is_over:
             if not self._owes_epoch_end and not self._train_epoch():
                 self.save()
@@ -119,7 +124,7 @@ class Trainer:
                 task.average.after_step(step)
             progress.step = step
             is_due = reporter.add(step, figures, lr, len(batch.labels_B))
-            if is_due or self._desk.is_urgent(step):
+            if is_due or self._desk.is_urgent(step) or self._keeper.is_due_at(step):
                 reporter.deliver()
                 if not self._attend():
                     return False
@@ -141,7 +146,7 @@ class Trainer:
         best = events.Best.choose(progress.best, judgement.metrics, progress.step)
         if best is not progress.best:
             progress.best = best
-            self.save()
+            self._begin_to_save()
 
     @property
     def epoch(self) -> int:
@@ -202,8 +207,9 @@ class Trainer:
             self._reporter.restart_clock()
             if not goes_on:
                 return False
-        if self._keeper.is_due:
-            self.save()
+        self._keeper.settle()
+        if self._keeper.is_due(step):
+            self._begin_to_save()
         return True
 
     def _tell_micro_batch(self) -> None:
@@ -237,7 +243,16 @@ class Trainer:
             yield from (part.x for part in split_batch(batch, self._stepper.micro_batch))
 
     def save(self) -> None:
-        """Publish a checkpoint of now, then delete those that are no longer kept."""
+        """Publish a checkpoint of now; it is durable on return.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        self._begin_to_save()
+        self._keeper.wait()
+        self._reporter.restart_clock()
+
+    def _begin_to_save(self) -> None:
         self._reporter.drain()
         average = self.task.average
         averaged = average.tensors() if average is not None and average.is_ready else None

@@ -89,7 +89,13 @@ def _train(
     from_step = progress.step if job.resume else None
     changes = abandoned_lr_changes(_log_events(writer.run), progress.step) if job.resume else []
     tensorboard = writer.run / paths.TENSORBOARD
-    with closing(ScalarBoard(tensorboard, task.config.tensorboard, from_step=from_step)) as board:
+    board = ScalarBoard(
+        tensorboard,
+        task.config.tensorboard,
+        from_step=from_step,
+        warn=lambda text: writer.emit(_warning(text)),
+    )
+    with closing(board):
         desk = ControlDesk(Inbox(writer.run), writer, interrupts, job.session, lr_changes=changes)
         trainer = Trainer(task, progress, writer, desk, board, writer.run / paths.CHECKPOINTS)
         ending = trainer.run()
