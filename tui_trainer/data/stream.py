@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import atexit
 import gc
+import os
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -21,6 +24,7 @@ from tui_trainer.data.stored import StoredSamples
 from tui_trainer.errors import WorkerError
 
 _CHUNKS_AHEAD = 4
+_WATCH_S = 0.5
 
 # Forking takes milliseconds, and a worker touches nothing that a fork may break: it calls neither
 # CUDA nor OpenMP, only copies rows of its own mapping of the file. Elsewhere than on Linux the
@@ -98,7 +102,7 @@ class StreamedSamples:
             sampler=self._plan,
             num_workers=self._workers,
             pin_memory=self._device.type == "cuda",
-            worker_init_fn=_prepare_worker,
+            worker_init_fn=partial(_prepare_worker, os.getpid()),
             multiprocessing_context=_START_METHOD if self._workers else None,
             # Of its own, so that nothing is drawn from the one that the model draws from.
             generator=torch.Generator(),
@@ -143,9 +147,21 @@ def _signals_for_the_trainer() -> Iterator[None]:
             signal.signal(signal.SIGCHLD, child_handler)
 
 
-def _prepare_worker(worker: int) -> None:
+def _prepare_worker(trainer: int, worker: int) -> None:
     # What was inherited belongs to the trainer; collecting it here would flush files a second time.
     gc.freeze()
+    threading.Thread(target=_end_with, args=(trainer,), daemon=True).start()
+
+
+def _end_with(trainer: int) -> None:
+    """End this worker once the process `trainer` is not its parent any more.
+
+    torch's own watch misses a trainer that was killed before the worker's loop began, or in the
+    middle of writing what the worker reads.
+    """
+    while os.getppid() == trainer:
+        time.sleep(_WATCH_S)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _copied_ahead(chunks: Iterator[Tensor], device: torch.device) -> Iterator[Tensor]:
