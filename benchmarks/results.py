@@ -6,8 +6,11 @@ import os
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from benchmarks.statistics import Estimate, Target
+
+_LOOK_S = 3.0
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,10 +75,11 @@ def load_machines(folder: Path) -> dict[str, Machine]:
 
 
 def load_note() -> str:
-    """What the machine was busy with as a benchmark begins, in words."""
-    busy = os.getloadavg()[0]
-    warning = "" if busy < 0.5 else ": not a quiet machine, do not quote these figures"
-    return f"Load average of the last minute as it began: {busy:.2f}{warning}."
+    """What the machine was busy with as a benchmark began, in words."""
+    # Not the load average: it remembers the benchmark before.
+    busy = psutil.cpu_percent(_LOOK_S) / 100 * (os.cpu_count() or 1)
+    warning = "" if busy < 0.2 else ": not a quiet machine, do not quote these figures"
+    return f"Cores that others kept busy in the {_LOOK_S:g} s before it began: {busy:.2f}{warning}."
 
 
 def _is_machine(file: Path) -> bool:

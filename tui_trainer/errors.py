@@ -8,6 +8,7 @@ writes it into `result.json`, so that it is the same error on both sides of the 
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from typing import ClassVar
 
@@ -83,6 +84,13 @@ class RunStateError(TuitrainError):
     exit_status = ExitStatus.USAGE
 
 
+class ExactnessError(TuitrainError):
+    """A run cannot go on exactly, and nobody agreed to less."""
+
+    code = "not-exact"
+    exit_status = ExitStatus.USAGE
+
+
 class CheckpointError(TuitrainError):
     """A checkpoint is missing or damaged."""
 
@@ -102,6 +110,12 @@ class StorageError(TuitrainError):
     code = "storage"
 
 
+class DiskFullError(StorageError):
+    """There is no room on the disk; there may be later."""
+
+    numbers = (errno.ENOSPC, errno.EDQUOT)
+
+
 class FolderError(TuitrainError):
     """A folder named by the user cannot be used."""
 
@@ -110,9 +124,13 @@ class FolderError(TuitrainError):
 
 
 class NonFiniteError(TuitrainError):
-    """Loss or gradient became NaN or infinite."""
+    """Loss or gradient became NaN or infinite at the optimizer step `step`."""
 
     code = "non-finite"
+
+    def __init__(self, message: str, hint: str, *, step: int) -> None:
+        super().__init__(message, hint)
+        self.step = step
 
 
 class ExportError(TuitrainError):

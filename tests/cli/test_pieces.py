@@ -77,7 +77,7 @@ def test_start_tells_what_is_trained_where_and_how_long() -> None:
     assert "1 epoch of 1 step" in line
     assert "epochs" not in line
     (line,) = describe(builders.resumed(1234))
-    assert line.endswith("resumed at step 1 234")
+    assert line.endswith("resumed at step 1 234, exact")
 
 
 def test_epoch_is_one_line_with_its_validation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,17 @@ def test_a_best_checkpoint_is_told_apart() -> None:
     happening = describe_event(saved)
     assert happening is not None
     assert happening.text == "step 1 172  best"
+
+
+@pytest.mark.parametrize(
+    ("newest", "stands"), [(0, "there is none yet"), (800, "the newest is of step 800")]
+)
+def test_a_checkpoint_that_was_not_written_tells_which_one_stands(newest: int, stands: str) -> None:
+    failed = events.CheckpointFailed(step=900, newest_step=newest, reason="No room.")
+    happening = describe_event(failed)
+    assert happening is not None
+    assert happening.text == f"No room. Training goes on; {stands}."
+    assert happening.level == "warning"
 
 
 @settings(max_examples=100)

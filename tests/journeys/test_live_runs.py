@@ -102,6 +102,10 @@ def test_run_is_paused_continued_saved_and_set_from_another_terminal(home: Home)
         again = home.call("runs", "continue", run, "--json")
         assert again.returncode == 2
         assert "not paused" in again.stdout
+        judged = home.json("runs", "evaluate", run)
+        assert judged["metrics"].keys() == {"loss", "accuracy"}
+        (event,) = (event for event in home.events("evaluated") if event["by_request"])
+        assert (event["step"], event["metrics"]) == (judged["step"], judged["metrics"])
         saved = home.json("runs", "checkpoint", run)
         shown = home.json("runs", "show", run)
         assert shown["state"] == "running"

@@ -102,8 +102,10 @@ def test_a_forked_child_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_a_launch_is_seen(tmp_path: Path, hold: Hold) -> None:
-    hold(tmp_path / paths.LAUNCH_LOCK)
-    assert look(tmp_path) == LeaseView(held=False, launching=True)
+    launcher = hold(tmp_path / paths.LAUNCH_LOCK, SESSION)
+    assert look(tmp_path) == LeaseView(
+        held=False, launching=True, launched=SESSION, pid=launcher.pid
+    )
 
 
 def test_the_note_of_an_earlier_session_is_replaced(tmp_path: Path) -> None:

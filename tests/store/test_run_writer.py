@@ -211,3 +211,32 @@ def test_a_session_goes_on_while_the_disk_is_full(
     assert texts[:2] == ["still training", "room"]
     assert texts[2].startswith("the disk was full for 2:00")
     assert builders.same(writer.fold, read_fold(tmp_path))
+
+
+@pytest.mark.parametrize("room_comes", [True, False])
+def test_a_session_that_ends_waits_for_room_until_it_is_told_not_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room_comes: bool
+) -> None:
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.session_start())
+    patience = [True, True, True, False]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", _refuse(errno.ENOSPC))
+        writer.emit(builders.steps())
+
+        def nap(_: float) -> None:
+            if room_comes and len(patience) == 2:
+                patch.undo()
+
+        patch.setattr(run_writer.time, "sleep", nap)
+        writer.wait_for_room(lambda: patience.pop(0))
+        if not room_comes:
+            with pytest.raises(StorageError, match="the disk is full"):
+                writer.close()
+            return
+    writer.close()
+    kinds = [
+        type(event).__name__ for event in EventLogReader(tmp_path / paths.EVENTS).read().events
+    ]
+    assert kinds == ["RunStarted", "Steps", "Message"]
+    assert builders.same(writer.fold, read_fold(tmp_path))

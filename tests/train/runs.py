@@ -13,6 +13,7 @@ from tui_trainer.checkpoints.layout import folder_name
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.exactness import Exactness
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.store.config_sources import encode_config
 from tui_trainer.store.environment import capture_environment
@@ -48,6 +49,7 @@ class Runs:
         config: RunConfig,
         *,
         resume: bool = False,
+        accept: Exactness = Exactness.EXACT,
         stop_at: int | None = None,
         at_step: AtStep | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class Runs:
                 config=config,
                 session=f"session-{len(list(folder.path.glob('**/*')))}",
                 resume=resume,
+                accept=accept,
                 trust_code=True,
             )
             session.run_session(job, interrupts)

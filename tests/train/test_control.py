@@ -27,12 +27,16 @@ class Desk:
         self.desk = ControlDesk(Inbox(folder), self.writer, self.interrupts, "now", **options)
         self.next_lr = 0.1
         self.saves = 0
+        self.figures: dict[str, float] | None = None
 
     def set_lr(self, lr: float) -> None:
         self.next_lr = lr
 
     def save(self) -> None:
         self.saves += 1
+
+    def evaluate(self) -> dict[str, float] | None:
+        return self.figures
 
     def attend(self, step: int) -> bool:
         self.desk._poll_due = 0.0
@@ -138,3 +142,39 @@ def test_a_learning_rate_is_replayed_at_its_step(tmp_path: Path) -> None:
     assert desk.next_lr == 0.02
     told = [e.arguments for e in desk.log if isinstance(e, events.ControlApplied)]
     assert told == [{"lr": 0.05, "before": 0.1}, {"lr": 0.02, "before": 0.05}]
+
+
+def test_a_validation_is_answered_with_its_figures(desk: Desk) -> None:
+    submit(desk.folder, "now", "evaluate")
+    desk.figures = {"loss": float("nan"), "accuracy": 0.5}
+    assert desk.attend(4)
+    (event,) = desk.log
+    assert isinstance(event, events.ControlApplied)
+    assert (event.request, event.step) == ("evaluate", 4)
+    assert event.arguments == {"loss": "nan", "accuracy": 0.5}
+
+
+def test_a_validation_of_a_run_that_holds_nothing_out_is_refused(desk: Desk) -> None:
+    submit(desk.folder, "now", "evaluate")
+    assert desk.attend(4)
+    (event,) = desk.log
+    assert isinstance(event, events.ControlRefused)
+    assert "holds out no samples" in event.reason
+
+
+@pytest.mark.parametrize("at_first", [None, signal.SIGTERM])
+def test_a_rest_lasts_until_a_signal_asks_to_stop(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, at_first: int | None
+) -> None:
+    desk.interrupts.stop_signal = at_first
+    naps: list[float] = []
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            desk.interrupts.stop_signal = signal.SIGINT
+
+    monkeypatch.setattr(control.time, "sleep", nap)
+    assert not desk.desk.rest(1e6)
+    assert len(naps) == 3
+    assert desk.desk.rest(0.0)

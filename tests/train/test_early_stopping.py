@@ -17,7 +17,6 @@ from tests.train.runs import (
     assert_same_run,
     evaluations,
     live_steps,
-    messages,
     read_log,
 )
 from tui_trainer.checkpoints.layout import folder_name, list_steps
@@ -285,5 +284,6 @@ def test_with_everything_on_a_resumed_run_is_the_same_to_the_bit(
     cut, config = runs.create(**settings)
     for number, stop_at in enumerate((3, 10, 17, None)):
         runs.train(cut, config, resume=number > 0, stop_at=stop_at)
-    assert not [text for text in messages(cut) if "not exact" in text]
+    resumed = [event for event in read_log(cut) if isinstance(event, events.Resumed)]
+    assert {event.exactness for event in resumed} == {"exact"}
     assert_same_run(whole, cut, 30)

@@ -29,7 +29,9 @@ def test_a_block_holds_the_steps_in_order() -> None:
     assert block.grad_norm.tolist() == pytest.approx([1.0, 1.2, 1.4])
     assert block.accuracy.tolist() == [0.75, 0.75, 0.75]
     assert block.lr == (0.5, 0.1 * 6, 0.1 * 7)
-    assert block.loss_sum == pytest.approx(4 * 1.8)
+    every = np.ones(3, bool)
+    assert block.loss_sum(every) == pytest.approx(4 * 1.8)
+    assert block.loss_sum(np.array([True, False, True])) == pytest.approx(4 * 1.2)
     assert gatherer.send() == []
     assert gatherer.drain() == []
 
@@ -46,17 +48,18 @@ def test_a_block_is_due_by_time_or_by_length(monkeypatch: pytest.MonkeyPatch) ->
     assert due == [False] * 1999 + [True]
 
 
-def test_the_first_step_that_is_not_finite_is_found() -> None:
+def test_the_steps_that_are_not_finite_are_found() -> None:
     finite = np.ones(3, np.float32)
     bad = np.array([1, np.inf, np.nan], np.float32)
-    for loss, norm, step, without in (
-        (finite, finite, None, None),
-        (bad, finite, 11, 11),
-        (finite, bad, 11, None),
+    every, first = [True, True, True], [True, False, False]
+    for loss, norm, good, without in (
+        (finite, finite, every, every),
+        (bad, finite, first, first),
+        (finite, bad, first, every),
     ):
         block = Block(10, [0.1] * 3, 12, loss, norm, finite, 4 * finite, 1.0)
-        assert block.find_non_finite(with_gradient=True) == step
-        assert block.find_non_finite(with_gradient=False) == without
+        assert block.is_finite(with_gradient=True).tolist() == good
+        assert block.is_finite(with_gradient=False).tolist() == without
 
 
 @given(st.lists(st.floats(width=32), max_size=20))

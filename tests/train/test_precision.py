@@ -25,6 +25,7 @@ from tests.train.runs import (
 from tui_trainer.checkpoints.layout import folder_name, list_steps
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
+from tui_trainer.core.exactness import Exactness
 from tui_trainer.errors import DeviceError, TuitrainError
 from tui_trainer.train import precision
 from tui_trainer.train.precision import choose_precision, pack_scaler, unpack_scaler
@@ -206,7 +207,8 @@ def test_a_resumed_run_is_the_same_to_the_bit(
     runs.train(cut, config, resume=True, stop_at=13)
     runs.train(cut, config, resume=True)
     assert_same_run(whole, cut, 20)
-    assert not [text for text in messages(cut) if "not exact" in text]
+    resumed = [event for event in read_log(cut) if isinstance(event, events.Resumed)]
+    assert {event.exactness for event in resumed} == {"exact"}
 
 
 def test_another_precision_on_resume_is_told(runs: Runs) -> None:
@@ -218,8 +220,8 @@ def test_another_precision_on_resume_is_told(runs: Runs) -> None:
         hardware__threads=1,
         hardware__precision="bf16",
     )
-    runs.train(folder, other, resume=True)
-    assert "not exact: the precision changed from fp32 to bf16" in messages(folder)
+    runs.train(folder, other, resume=True, accept=Exactness.APPROXIMATE)
+    assert "approximate: the precision changed from fp32 to bf16" in messages(folder)
 
 
 def test_tf32_is_refused_without_a_gpu(data: Path) -> None:

@@ -94,12 +94,14 @@ class Saver:
         )
         self.keeper.save(_MODEL, SGD(_MODEL.parameters(), lr=0.1), state, None)
 
-    def logged(self) -> list[int | str]:
-        """The steps of the checkpoints logged so far, and messages between them."""
-        found: list[int | str] = []
+    def logged(self) -> list[Any]:
+        """The steps of the checkpoints logged so far, and what was said between them."""
+        found: list[Any] = []
         for event in EventLogReader(self._run / paths.EVENTS).read().events:
             if isinstance(event, events.CheckpointSaved):
                 found.append(event.step)
+            elif isinstance(event, events.CheckpointFailed):
+                found.append(("not", event.step, event.newest_step, event.reason))
             elif isinstance(event, events.Message):
                 found.append(event.text)
         return found
@@ -155,11 +157,7 @@ def test_on_a_full_disk_training_goes_on_and_says_what_stands(
         saver.save(step)
         with pytest.raises(StorageError, match="No space left"):
             saver.keeper.wait()
-    assert saver.logged() == [
-        1,
-        "The checkpoint could not be written: No space left. Training goes on; the newest "
-        "checkpoint is of step 1, and saving is tried again every 10 s.",
-    ]
+    assert saver.logged() == [1, ("not", 2, 1, _FULL.message)]
     assert list_steps(saver.folder) == [1]
     assert not saver.keeper.is_due(3)
     clock.now += 11

@@ -12,14 +12,23 @@ import torch
 from torch import nn
 
 from tests.tasks import configure, make_task, prepare_stripes
-from tests.train.runs import Runs, live_steps, read_log
+from tests.train.runs import Runs, live_steps, messages, read_log
 from tui_trainer.checkpoints.layout import folder_name, list_steps
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
-from tui_trainer.errors import DeviceError, ModelError, ReportedError, RunStateError
-from tui_trainer.store.control import submit
+from tui_trainer.core.exactness import Exactness
+from tui_trainer.errors import (
+    DeviceError,
+    DiskFullError,
+    ExactnessError,
+    ModelError,
+    ReportedError,
+    RunStateError,
+)
+from tui_trainer.store.control import RequestName, submit
 from tui_trainer.store.run_folder import RunFolder, read_run
-from tui_trainer.train import control, figures, judging, reporting, setup
+from tui_trainer.train import control, figures, judging, reporting, saving, setup
+from tui_trainer.train.control import ControlDesk
 
 _STEPS_PER_EPOCH = 10  # 290 of 320 samples in batches of 32
 
@@ -207,13 +216,49 @@ def test_a_finished_run_goes_on_with_a_larger_total(runs: Runs) -> None:
     assert sorted(live_steps(folder)) == list(range(1, 31))
 
 
-def test_a_changed_thread_count_is_told(runs: Runs) -> None:
+def test_a_run_goes_on_less_exactly_only_where_that_is_accepted(runs: Runs) -> None:
     folder, config = runs.create(model__name="mlp")
     runs.train(folder, config, stop_at=5)
     other = configure(model__name="mlp", hardware__device="cpu", hardware__threads=2)
+    change = "the number of threads changed from 1 to 2"
+    with pytest.raises(ExactnessError) as caught:
+        runs.train(folder, other, resume=True)
+    assert caught.value.message == f"It would not go on exactly: {change}."
+    assert caught.value.hint.endswith("tuitrain resume run1 --accept sample-exact.")
+    assert read_run(folder).state == "stopped"
+    runs.train(folder, other, resume=True, accept=Exactness.SAMPLE_EXACT, stop_at=7)
+    assert f"sample-exact: {change}" in messages(folder)
+    (resumed,) = (e for e in read_log(folder) if isinstance(e, events.Resumed))
+    assert (resumed.exactness, resumed.differences) == ("sample-exact", (change,))
+
+
+def test_a_changed_setting_is_named_and_makes_a_run_approximate(runs: Runs) -> None:
+    folder, config = runs.create(model__name="mlp")
+    runs.train(folder, config, stop_at=5)
+    changes = {"optimizer__weight_decay": 0.25, "training__seed": 4}
+    _, other = runs.create(model__name="mlp", **changes)
+    with pytest.raises(ExactnessError, match=r"training\.seed changed from 0 to 4") as caught:
+        runs.train(folder, other, resume=True, accept=Exactness.SAMPLE_EXACT)
+    assert "optimizer.weight_decay changed from" in caught.value.message
+    assert "--accept approximate" in caught.value.hint
+    runs.train(folder, other, resume=True, accept=Exactness.APPROXIMATE)
+    assert read_run(folder).state == "finished"
+
+
+def test_settings_that_change_no_number_keep_a_resume_exact(runs: Runs) -> None:
+    folder, config = runs.create(model__name="mlp")
+    runs.train(folder, config, stop_at=5)
+    _, other = runs.create(
+        model__name="mlp",
+        checkpoints__keep=7,
+        data__placement="stream",
+        data__workers=0,
+        tensorboard__every_s=9.0,
+        training__early_stopping=8,
+    )
     runs.train(folder, other, resume=True)
-    told = [e.text for e in read_log(folder) if isinstance(e, events.Message)]
-    assert "not exact: the number of threads changed from 1 to 2" in told
+    (resumed,) = (e for e in read_log(folder) if isinstance(e, events.Resumed))
+    assert (resumed.exactness, resumed.differences) == ("exact", ())
 
 
 def test_a_batch_larger_than_the_data_is_refused(runs: Runs) -> None:
@@ -226,6 +271,13 @@ def test_a_share_that_leaves_nothing_to_validate_on_is_refused(runs: Runs) -> No
         make_task(runs.data_dir, data__validation=1e-6)
 
 
+def _attend_to_every_step(patch: pytest.MonkeyPatch) -> None:
+    """Every step is a block, and the inbox is looked into after each."""
+    patch.setattr(figures, "_BLOCK_S", 0.0)
+    patch.setattr(reporting, "_LARGEST_SHARE", 1e9)
+    patch.setattr(control, "_INBOX_POLL_S", 0.0)
+
+
 @pytest.mark.parametrize(
     ("asked_at", "killed_at"),
     [(10, [15]), (14, [17]), (14, [17, 12]), (3, [17, 12, 19])],
@@ -234,10 +286,7 @@ def test_a_share_that_leaves_nothing_to_validate_on_is_refused(runs: Runs) -> No
 def test_a_learning_rate_set_live_outlives_any_kills(
     runs: Runs, monkeypatch: pytest.MonkeyPatch, asked_at: int, killed_at: list[int]
 ) -> None:
-    # Every step is a block, and the inbox is looked into after each.
-    monkeypatch.setattr(figures, "_BLOCK_S", 0.0)
-    monkeypatch.setattr(reporting, "_LARGEST_SHARE", 1e9)
-    monkeypatch.setattr(control, "_INBOX_POLL_S", 0.0)
+    _attend_to_every_step(monkeypatch)
     settings = {
         "model__name": "mlp",
         "checkpoints__every_s": 1e6,
@@ -257,12 +306,67 @@ def test_a_learning_rate_set_live_outlives_any_kills(
     assert live_steps(whole)[asked_at + 1][1] == pytest.approx(0.0007)
 
 
-def _ask_once(folder: RunFolder, at: int) -> Callable[[int], None]:
+def _ask_once(folder: RunFolder, at: int, request: RequestName = "set") -> Callable[[int], None]:
+    arguments: dict[str, float | str] = {"lr": 0.0007} if request == "set" else {}
+
     def at_step(step: int) -> None:
         if step == at:
-            submit(folder.path, read_run(folder).snapshot.session, "set", {"lr": 0.0007})
+            submit(folder.path, read_run(folder).snapshot.session, request, arguments)
 
     return at_step
+
+
+def test_a_validation_that_someone_asks_for_changes_nothing_of_the_run(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _attend_to_every_step(monkeypatch)
+    settings = {"model__name": "convnet-small", "average__name": "ema"}
+    whole = runs.finish(**settings)
+    asked, config = runs.create(**settings)
+    runs.train(asked, config, at_step=_ask_once(asked, 13, "evaluate"))
+    judged = [e for e in read_log(asked) if isinstance(e, events.Evaluated) and e.by_request]
+    (answer,) = (e for e in read_log(asked) if isinstance(e, events.ControlApplied))
+    assert [event.step for event in judged] == [answer.step]
+    assert answer.step == 13
+    assert answer.arguments == judged[0].metrics
+    assert live_steps(asked) == live_steps(whole)
+    assert read_run(asked).snapshot.best == read_run(whole).snapshot.best
+    states = (read_checkpoint(run.checkpoints / folder_name(20)) for run in (whole, asked))
+    first, second = states
+    assert first.state == second.state
+    assert all(torch.equal(first.model[name], second.model[name]) for name in first.model)
+
+
+@pytest.mark.parametrize("ended_by", ["room", "signal"])
+def test_a_run_waits_at_its_end_for_room_on_a_full_disk(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, ended_by: str
+) -> None:
+    real, tries = saving.save_checkpoint, []
+
+    def save(folder: Path, snapshot: Any) -> Any:
+        if snapshot.state.step == 20:
+            tries.append(snapshot.state.step)
+            if len(tries) < 4:
+                raise DiskFullError("It could not be written: No space left.", "Free some.")
+        return real(folder, snapshot)
+
+    def rest(self: ControlDesk, duration_s: float) -> bool:
+        assert duration_s == saving.RETRY_S
+        return ended_by == "room"
+
+    monkeypatch.setattr(saving, "save_checkpoint", save)
+    monkeypatch.setattr(ControlDesk, "rest", rest)
+    folder, config = runs.create(model__name="mlp", data__validation=0.0)
+    if ended_by == "room":
+        runs.train(folder, config)
+        assert (read_run(folder).state, len(tries)) == ("finished", 4)
+    else:
+        with pytest.raises(ReportedError, match="No space left"):
+            runs.train(folder, config)
+        assert (read_run(folder).state, len(tries)) == ("failed", 1)
+    failed = [e for e in read_log(folder) if isinstance(e, events.CheckpointFailed)]
+    assert [(event.step, event.newest_step) for event in failed] == [(20, 0)]
+    assert read_run(folder).snapshot.checkpoint_is_stale == (ended_by == "signal")
 
 
 def test_a_resume_that_cannot_begin_leaves_a_finished_run_finished(

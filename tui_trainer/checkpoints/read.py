@@ -27,6 +27,8 @@ from tui_trainer.checkpoints.state import OptimizerState, TrainingState
 from tui_trainer.core.suggest import hint_for
 from tui_trainer.errors import CheckpointError, CheckpointNotFoundError
 
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A verified checkpoint, its tensors on the CPU."""
@@ -52,23 +54,18 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         CheckpointError: a file is missing, unknown or not as it was written.
     """
     try:
-        manifest_bytes = (folder / MANIFEST).read_bytes()
-        manifest = msgspec.json.decode(manifest_bytes, type=Manifest)
-        bodies = _read_parts(folder, manifest)
+        manifest, state, bodies = _read_parts(folder)
         averaged = bodies.get(AVERAGED)
-        state = msgspec.json.decode(bodies[STATE], type=TrainingState)
-        if (averaged is not None) != (state.average_count > 0):
-            raise _damaged(folder, "its state and its averaged weights contradict each other")
         return Checkpoint(
             folder=folder.name,
-            manifest_sha256=hashlib.sha256(manifest_bytes).hexdigest(),
+            manifest_sha256=hashlib.sha256(manifest).hexdigest(),
             state=state,
             model=load(bodies[MODEL]),
             optimizer_tensors=load(bodies[OPTIMIZER_TENSORS]),
             optimizer=msgspec.json.decode(bodies[OPTIMIZER], type=OptimizerState),
             averaged=None if averaged is None else load(averaged),
         )
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, SafetensorError) as error:
+    except (OSError, SafetensorError, *_UNDECODABLE) as error:
         raise _damaged(folder, str(error)) from error
 
 
@@ -79,10 +76,26 @@ def verify_files(folder: Path) -> None:
         CheckpointError: they are not.
         OSError: they cannot be read.
     """
-    _read_parts(folder, msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Manifest))
+    try:
+        _read_parts(folder)
+    except _UNDECODABLE as error:
+        raise _damaged(folder, str(error)) from error
 
 
-def _read_parts(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+def _read_parts(folder: Path) -> tuple[bytes, TrainingState, dict[str, bytes]]:
+    """The manifest as it stands in its file, the state, and the parts that it lists, hashed."""
+    content = (folder / MANIFEST).read_bytes()
+    manifest = msgspec.json.decode(content, type=Manifest)
+    bodies = _read_bodies(folder, manifest)
+    state = msgspec.json.decode(bodies[STATE], type=TrainingState)
+    if manifest.step != state.step:
+        raise _damaged(folder, "its manifest and its state are of different steps")
+    if (AVERAGED in bodies) != (state.average_count > 0):
+        raise _damaged(folder, "its state and its averaged weights contradict each other")
+    return content, state, bodies
+
+
+def _read_bodies(folder: Path, manifest: Manifest) -> dict[str, bytes]:
     if manifest.schema != SCHEMA:
         raise _damaged(folder, "another version of tuitrain wrote it")
     unknown = manifest.files.keys() - {*REQUIRED_PARTS, AVERAGED}
@@ -121,7 +134,7 @@ def best_step_of(checkpoints: Path) -> int | None:
             body = _read_verified(folder, STATE, manifest)
             best = msgspec.json.decode(body, type=TrainingState).best
             return best.step if best is not None else None
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, CheckpointError):
+        except (OSError, CheckpointError, *_UNDECODABLE):
             continue
     return None
 
@@ -157,20 +170,22 @@ def read_newest(checkpoints: Path) -> tuple[Checkpoint | None, list[str]]:
 
     Damaged ones are renamed out of the way; what was set aside is said in the list.
     """
-    set_aside: list[str] = []
+    notes: list[str] = []
     for step in reversed(list_steps(checkpoints)):
         folder = checkpoints / folder_name(step)
         try:
-            return read_checkpoint(folder), set_aside
+            return read_checkpoint(folder), notes
         except CheckpointError as error:
-            folder.rename(_free_name(checkpoints / f"damaged-{folder.name}"))
-            set_aside.append(f"{error.message} It was set aside.")
-    return None, set_aside
+            set_aside(folder, "damaged")
+            notes.append(f"{error.message} It was set aside.")
+    return None, notes
 
 
-def _free_name(path: Path) -> Path:
+def set_aside(checkpoint: Path, why: str) -> None:
+    """Rename a checkpoint, so that it is none any more, to `WHY-NAME` or another free name."""
+    path = checkpoint.with_name(f"{why}-{checkpoint.name}")
     candidate, number = path, 1
     while candidate.exists():
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
-    return candidate
+    checkpoint.rename(candidate)

@@ -58,6 +58,8 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
         scaler: scale and growth of the loss scaler, in fp16.
         micro_batch: samples that memory has room for at once; 0 where it has for a whole batch.
         code: SHA-256 of each file of the user's own code.
+        settings: those that decide what numbers are computed, by `part.field`; empty in the
+            checkpoints of versions that did not keep them.
     """
 
     step: int
@@ -71,6 +73,7 @@ class TrainingState(msgspec.Struct, frozen=True, kw_only=True):
     scaler: dict[str, float] | None = None
     micro_batch: int = 0
     code: dict[str, str] = {}
+    settings: dict[str, Any] = {}
 
     @property
     def is_best(self) -> bool:

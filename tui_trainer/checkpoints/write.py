@@ -23,7 +23,7 @@ from tui_trainer.checkpoints.layout import (
 )
 from tui_trainer.checkpoints.read import verify_files
 from tui_trainer.checkpoints.snapshot import Snapshot
-from tui_trainer.errors import CheckpointError, ModelError, StorageError
+from tui_trainer.errors import CheckpointError, DiskFullError, ModelError, StorageError
 from tui_trainer.store.atomic import new_folder, remove_folder, write_durable
 
 
@@ -82,7 +82,8 @@ def _publish(folder: Path, files: dict[str, bytes], step: int) -> None:
             "Check the disk, or keep runs on another one.",
         ) from error
     except OSError as error:
-        raise StorageError(
+        kind = DiskFullError if error.errno in DiskFullError.numbers else StorageError
+        raise kind(
             f"The checkpoint of step {step} could not be written: {error.strerror or error}.",
             "Free some space or mend the disk, then resume the run.",
         ) from error

@@ -10,6 +10,7 @@ from tui_trainer.cli.follow import Display
 from tui_trainer.cli.output import say, talk_console
 from tui_trainer.core.events import (
     Best,
+    CheckpointFailed,
     ControlApplied,
     ControlRefused,
     Diagnosed,
@@ -69,13 +70,21 @@ def history_line(
             epochs.append(event)
             return None
         return _fit(_epoch_parts(event, None, snapshot), width)
-    if isinstance(event, Evaluated) and event.split == "validation" and epochs:
+    if isinstance(event, Evaluated) and chooses(event) and epochs:
         return _fit(_epoch_parts(epochs.pop(), event, snapshot, bests), width)
-    if isinstance(event, Message | Diagnosed | ControlApplied | ControlRefused):
+    if isinstance(event, _TOLD) or (isinstance(event, Evaluated) and event.by_request):
         happening = describe_event(event)
         code = f"{event.code}: " if isinstance(event, Diagnosed) else ""
         return f"{code}{happening.text} {happening.hint}".rstrip() if happening else None
     return None
+
+
+_TOLD = (CheckpointFailed, ControlApplied, ControlRefused, Diagnosed, Message)
+
+
+def chooses(event: Evaluated) -> bool:
+    """Whether a judgement is one that chooses the best checkpoint."""
+    return event.split == "validation" and not event.by_request
 
 
 def best_steps(events: list[Event], best: Best | None) -> set[int]:
@@ -87,7 +96,7 @@ def best_steps(events: list[Event], best: Best | None) -> set[int]:
     for event in events:
         if isinstance(event, SessionStart):
             best = event.best if isinstance(event, Resumed) else None
-        elif isinstance(event, Evaluated) and event.split == "validation":
+        elif isinstance(event, Evaluated) and chooses(event):
             metrics = {name: float(value) for name, value in event.metrics.items()}
             before, best = best, Best.choose(best, metrics, event.step)
             if best is not before:
@@ -113,7 +122,7 @@ def _start_parts(event: SessionStart) -> list[Part]:
         (2, f"{epochs} of {format_counted(event.steps_per_epoch, 'step')}"),
     ]
     if isinstance(event, Resumed):
-        parts.append((0, f"resumed at step {format_count(event.from_step)}"))
+        parts.append((0, f"resumed at step {format_count(event.from_step)}, {event.exactness}"))
     return parts
 
 

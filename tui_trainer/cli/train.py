@@ -23,6 +23,7 @@ from tui_trainer.cli.options import (
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
+from tui_trainer.core.exactness import Exactness
 from tui_trainer.errors import ConfigError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 
@@ -190,6 +191,13 @@ def resume(
         str | None,
         typer.Option("--epochs", help="New total of epochs.", metavar="N", show_default=False),
     ] = None,
+    accept: Annotated[
+        Exactness,
+        typer.Option(
+            "--accept",
+            help="The least exact way of going on that will do, where something has changed.",
+        ),
+    ] = Exactness.EXACT,
     force: Annotated[
         bool, typer.Option("--force", help="Resume even where locks do not work.")
     ] = False,
@@ -200,7 +208,11 @@ def resume(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on from a run's last checkpoint."""
+    """Go on from a run's last checkpoint, as if it had never been interrupted.
+
+    Where that cannot be, because the data, the settings, the code, a version or the machine has
+    changed, it says what and asks for --accept.
+    """
     from tui_trainer.cli.training import Manner, begin, ensure_prepared
     from tui_trainer.core.config.fields import check_value
     from tui_trainer.core.jobs import TrainJob
@@ -222,6 +234,7 @@ def resume(
         session=uuid.uuid4().hex,
         resume=True,
         force=force,
+        accept=accept,
         trust_code=trust_code,
     )
     begin(folder, job, manner)

@@ -95,10 +95,18 @@ class RunStarted(SessionStart, frozen=True, kw_only=True, tag="run_started"):
 
 
 class Resumed(SessionStart, frozen=True, kw_only=True, tag="resumed"):
-    """A later session goes on after `from_step`; later points leave the live curve."""
+    """A session goes on after `from_step`; later points leave the live curve.
+
+    `exactness` is `exact`, `sample-exact` or `approximate`, `differences` why it is no better.
+    `left_out` are spans of steps, first and last, that are not trained: those that led to numbers
+    that were not finite.
+    """
 
     from_step: int
     best: Best | None = None
+    exactness: str = "exact"
+    differences: tuple[str, ...] = ()
+    left_out: tuple[tuple[int, int], ...] = ()
 
 
 class Steps(Event, frozen=True, kw_only=True, tag="steps"):
@@ -128,7 +136,10 @@ class EpochFinished(Event, frozen=True, kw_only=True, tag="epoch_finished"):
 
 
 class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
-    """A split was judged with the weights of `step`."""
+    """A split was judged with the weights of `step`.
+
+    `by_request`: because someone asked, within an epoch; it chooses no checkpoint.
+    """
 
     split: str
     step: int
@@ -136,6 +147,7 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     count: int
     metrics: dict[str, Number]
     duration_s: float
+    by_request: bool = False
 
 
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
@@ -152,6 +164,17 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     size_bytes: int
     duration_s: float
     stall_s: float = 0.0
+
+
+class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"):
+    """A checkpoint could not be written; training goes on, and saving is tried again.
+
+    `newest_step` is the step of the newest checkpoint, 0 without one.
+    """
+
+    step: int
+    newest_step: int
+    reason: str
 
 
 class DeviceResources(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,8 +267,8 @@ class Failed(Event, frozen=True, kw_only=True, tag="failed"):
 KINDS: Mapping[str, type[Event]] = {
     str(kind.__struct_config__.tag): kind
     for kind in (
-        RunStarted, Resumed, Steps, EpochFinished, Evaluated, CheckpointSaved, Resources,
-        Diagnosed, ControlApplied, ControlRefused, Message, Finished, Stopped, Failed,
+        RunStarted, Resumed, Steps, EpochFinished, Evaluated, CheckpointSaved, CheckpointFailed,
+        Resources, Diagnosed, ControlApplied, ControlRefused, Message, Finished, Stopped, Failed,
     )
 }  # fmt: skip
 
@@ -296,6 +319,11 @@ def encode_sealed(value: msgspec.Struct) -> bytes:
     # The encoder writes null for a number that JSON cannot hold.
     if b"null" in content:
         content = _encoder.encode(_plain(msgspec.to_builtins(value)))
+    return seal(content)
+
+
+def seal(content: bytes) -> bytes:
+    """A compact JSON object as a line that ends in the CRC of what stands before it."""
     prefix = content[:-1]
     return b'%s,"crc":"%08x"}\n' % (prefix, zlib.crc32(prefix))
 
@@ -310,6 +338,22 @@ def open_sealed(line: bytes) -> bytes | Damage:
     if int(match[1], 16) != zlib.crc32(prefix):
         return Damage("CRC does not match")
     return prefix + b"}"
+
+
+def unseal(content: bytes) -> bytes:
+    """The JSON in a file that `seal` made. One without a CRC, of an older version, is as it is.
+
+    A single flipped bit in the words around the CRC also leaves none, and all else as it was.
+
+    Raises:
+        msgspec.DecodeError: the CRC is not that of what stands before it.
+    """
+    if _TAIL.fullmatch(content.removesuffix(b"\n")[-_TAIL_BYTES:]) is None:
+        return content
+    opened = open_sealed(content)
+    if isinstance(opened, Damage):
+        raise msgspec.DecodeError(opened.reason)
+    return opened
 
 
 def _plain(value: Any) -> Any:

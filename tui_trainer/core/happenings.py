@@ -14,6 +14,7 @@ _REQUESTS = {
     "pause": "paused the run",
     "continue": "let the run go on",
     "checkpoint": "asked for a checkpoint",
+    "evaluate": "asked for a validation",
     "stop": "stopped the run",
 }
 
@@ -57,7 +58,8 @@ def _(event: events.RunStarted) -> Happening | None:
 
 @_describe.register
 def _(event: events.Resumed) -> Happening | None:
-    return _line(event, "resumed", f"from step {format_count(event.from_step)} on {event.device}")
+    step = format_count(event.from_step)
+    return _line(event, "resumed", f"from step {step} on {event.device}, {event.exactness}")
 
 
 @_describe.register
@@ -70,6 +72,14 @@ def _(event: events.Evaluated) -> Happening | None:
 def _(event: events.CheckpointSaved) -> Happening | None:
     best, level = ("  best", "good") if event.best else ("", "info")
     return _line(event, "checkpoint", f"step {format_count(event.step)}{best}", level)
+
+
+@_describe.register
+def _(event: events.CheckpointFailed) -> Happening | None:
+    newest = f"the newest is of step {format_count(event.newest_step)}"
+    newest = newest if event.newest_step else "there is none yet"
+    text = f"{event.reason} Training goes on; {newest}."
+    return _line(event, "checkpoint", text, "warning")
 
 
 @_describe.register

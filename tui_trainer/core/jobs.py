@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.exactness import Exactness
 from tui_trainer.errors import ExitStatus, ReportedError, TuitrainError
 
 
@@ -22,7 +23,8 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="
     """Begin a run whose folder exists, or, with `resume`, go on with it.
 
     `named_code` is the user's own code that was named on the command line, and so may run;
-    `trust_code` lets all run that the configuration names.
+    `trust_code` lets all run that the configuration names. `accept` is the least exact way of
+    going on that the person agreed to.
     """
 
     run_path: str
@@ -31,6 +33,7 @@ class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="
     session: str
     resume: bool = False
     force: bool = False
+    accept: Exactness = Exactness.EXACT
     named_code: tuple[str, ...] = ()
     trust_code: bool = False
 

@@ -99,6 +99,7 @@ def describe(record: RunRecord) -> dict[str, Any]:
         "parameters": snapshot.parameters or None,
         "samples_per_s": _finite(snapshot.samples_per_s),
         "checkpoint_step": snapshot.checkpoint_step,
+        "checkpoint_is_stale": snapshot.checkpoint_is_stale,
         "error": _describe_error(record),
         "damaged_lines": record.damaged,
         "missing_events": record.missing,

@@ -45,7 +45,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `epoch` counts completed epochs and `step` completed optimizer steps; `last` holds, per
     split, the newest figures; `evaluation_s` is how long the last validation took. `reason` says
-    why a finished run ended.
+    why a finished run ended. `checkpoint_is_stale`: newer ones could not be written. `left_out`
+    are spans of steps that are not trained.
     """
 
     phase: Phase = "none"
@@ -66,12 +67,16 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     validation_count: int = 0
     test_count: int = 0
     choices: tuple[str, ...] = ()
+    config_sha256: str = ""
+    environment_sha256: str = ""
     loss: float | None = None
     lr: float | None = None
     best: events.Best | None = None
     last: dict[str, dict[str, float]] = {}
     last_steps: dict[str, int] = {}
     checkpoint_step: int | None = None
+    checkpoint_is_stale: bool = False
+    left_out: tuple[tuple[int, int], ...] = ()
     samples_per_s: float | None = None
     recent_samples: float = 0.0
     recent_s: float = 0.0
@@ -134,10 +139,14 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
         validation_count=event.validation_count,
         test_count=event.test_count,
         choices=event.choices,
+        config_sha256=event.config_sha256,
+        environment_sha256=event.environment_sha256,
         step=from_step,
         loss=snapshot.loss if snapshot.step == from_step else None,
         last=_last_up_to(snapshot, from_step),
         checkpoint_step=from_step or None,
+        checkpoint_is_stale=False,
+        left_out=event.left_out if isinstance(event, events.Resumed) else (),
         epoch=from_step // max(1, event.steps_per_epoch),
         best=event.best if isinstance(event, events.Resumed) else None,
         reason="",
@@ -196,7 +205,7 @@ def _(event: events.Evaluated, snapshot: RunSnapshot) -> RunSnapshot:
         last=snapshot.last | {event.split: metrics},
         last_steps=snapshot.last_steps | {event.split: event.step},
     )
-    if event.split != "validation":
+    if event.split != "validation" or event.by_request:
         return snapshot
     best = events.Best.choose(snapshot.best, metrics, event.step)
     return replace(snapshot, best=best, evaluation_s=event.duration_s)
@@ -204,7 +213,12 @@ def _(event: events.Evaluated, snapshot: RunSnapshot) -> RunSnapshot:
 
 @_fold.register
 def _(event: events.CheckpointSaved, snapshot: RunSnapshot) -> RunSnapshot:
-    return replace(snapshot, checkpoint_step=event.step)
+    return replace(snapshot, checkpoint_step=event.step, checkpoint_is_stale=False)
+
+
+@_fold.register
+def _(event: events.CheckpointFailed, snapshot: RunSnapshot) -> RunSnapshot:
+    return replace(snapshot, checkpoint_step=event.newest_step or None, checkpoint_is_stale=True)
 
 
 @_fold.register
@@ -254,11 +268,15 @@ def _floats(metrics: dict[str, events.Number]) -> dict[str, float]:
 
 
 class LeaseView(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look at a run's locks told: None where locks do not work."""
+    """What a look at a run's locks told: None where locks do not work.
+
+    `launched` is the session that is being started; `pid` is who holds the lease, or starts it.
+    """
 
     held: bool | None
     session: str = ""
     launching: bool = False
+    launched: str = ""
     pid: int = 0
 
 
@@ -270,7 +288,9 @@ def derive_state(snapshot: RunSnapshot, lease: LeaseView) -> RunState:
     """
     if lease.held is None:
         return RunState.UNKNOWN
-    if lease.launching:
+    # Whoever started the session may hold on to that lock: a process can be suspended anywhere.
+    has_begun = bool(lease.launched) and snapshot.session == lease.launched
+    if lease.launching and not has_begun:
         return RunState.STARTING
     if lease.held:
         if snapshot.phase == "none" or snapshot.session != lease.session:

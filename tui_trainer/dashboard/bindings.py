@@ -39,6 +39,7 @@ KEYS: tuple[Key, ...] = (
     Key("runs", "q", "q", "quit", "quit", "leave the dashboard; runs go on", 1),
     Key("run", "space", "space", "pause", "pause", "pause the run, or let it go on", 2),
     Key("run", "c", "c", "checkpoint", "checkpoint", "save a checkpoint now", 3),
+    Key("run", "v", "v", "evaluate", "validate", "judge the weights of now; chooses no checkpoint"),
     Key("run", "s", "s", "stop", "stop", "stop the run with a checkpoint; asks once", 1),
     Key(
         "run",

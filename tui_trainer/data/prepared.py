@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from tui_trainer import paths
 from tui_trainer.core.catalog import DatasetEntry
+from tui_trainer.core.events import seal
 from tui_trainer.core.specs import INPUT_DTYPES, KIND_NOUNS, ArrayFile, DatasetSpec, SplitSpec
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import fsync_file, new_folder, write_durable
@@ -42,7 +43,6 @@ def save_prepared(data_dir: Path, entry: DatasetEntry, arrays: Arrays, origin: s
     mean, std = _measure(entry, arrays["train"][0])
     folder = data_dir / entry.name
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
         with new_folder(folder) as temporary:
             splits = {}
             for split, (inputs, labels) in arrays.items():
@@ -63,7 +63,7 @@ def save_prepared(data_dir: Path, entry: DatasetEntry, arrays: Arrays, origin: s
                 origin=origin,
                 vocabulary=entry.vocabulary,
             )
-            write_durable(temporary / paths.DATASET_MANIFEST, msgspec.json.encode(spec))
+            write_durable(temporary / paths.DATASET_MANIFEST, seal(msgspec.json.encode(spec)))
     except OSError as error:
         raise DatasetError(
             f"{folder} cannot be written: {error.strerror or error}.",

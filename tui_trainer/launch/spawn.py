@@ -17,9 +17,9 @@ from typing import Any
 
 from tui_trainer import paths
 from tui_trainer.core.jobs import Job, JobResult, TrainJob
-from tui_trainer.errors import ExitStatus, RunStateError, WorkerError
+from tui_trainer.errors import ExitStatus, StorageError, WorkerError
 from tui_trainer.store.job_folder import read_progress, read_result, write_job
-from tui_trainer.store.lease import acquire_where_possible, check_free, holder_of
+from tui_trainer.store.lease import acquire_launch, holder_of
 
 _POLL_S = 0.01
 _PROGRESS_POLL_S = 0.05
@@ -97,18 +97,20 @@ def start_training(run: Path, job: TrainJob) -> WorkerProcess:
 
     Raises:
         RunStateError: the run is being trained, or started by someone else.
+        StorageError: the run's folder cannot be written.
     """
-    check_free(run)
     try:
-        launch_lock = acquire_where_possible(run / paths.LAUNCH_LOCK, force=job.force)
-    except BlockingIOError as error:
-        raise RunStateError(
-            f"{run.name} is being started by another tuitrain.",
-            f"Watch it with: tuitrain attach {run.name}.",
+        return _start_training(run, job)
+    except OSError as error:
+        raise StorageError(
+            f"{run.name} could not be started: {error.strerror or error}.",
+            f"Free some space or mend the disk, then try: tuitrain resume {run.name}.",
         ) from error
+
+
+def _start_training(run: Path, job: TrainJob) -> WorkerProcess:
+    launch_lock = acquire_launch(run, job.session, force=job.force)
     try:
-        # Once more: someone may have started it, and let go of the launch lock, since.
-        check_free(run)
         folder = run / paths.JOB_FOLDER
         write_job(folder, job)
         worker = _start(folder, run / paths.WORKER_LOG)

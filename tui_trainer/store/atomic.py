@@ -21,13 +21,30 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_durable(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where they are missing; their names are durable then."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    fsync_folder(path.parent)
+
+
+def write_durable(path: Path, content: bytes) -> None:
     """Write a new file and make its bytes durable. The name is not: see `fsync_folder`."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    _write(path, content, durable=True)
+
+
+def _write(path: Path, content: bytes, *, durable: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -37,11 +54,7 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        if durable:
-            write_durable(temporary, content)
-        else:
-            temporary.write_bytes(content)
-            temporary.chmod(0o600)
+        _write(temporary, content, durable=durable)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -63,9 +76,10 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     Files are fsynced by whoever writes them; the folder and its parent are fsynced here. An
     existing `path` is moved aside first and goes last, so that it is never seen in part; a crash
-    in between is mended by `sweep_hidden`.
+    in between is mended by `sweep_hidden`. Where nothing but the last fsync fails, the folder is
+    published, and a power cut may take it back.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = _hidden_name(path)
     temporary.mkdir(mode=0o700)
     old = temporary.with_name(f"{temporary.name}-old")
@@ -73,15 +87,14 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield temporary
         fsync_folder(temporary)
         _publish(temporary, path, old)
-        fsync_folder(path.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         if old.exists() and not path.exists():
             old.rename(path)
         raise
-    finally:
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
+    fsync_folder(path.parent)
+    # Not before: a power cut would bring back its name, and nothing under it.
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _publish(temporary: Path, path: Path, old: Path) -> None:
@@ -101,6 +114,7 @@ def remove_folder(path: Path) -> None:
     """Take a published folder away in one rename, then delete what can be deleted of it."""
     hidden = _hidden_name(path)
     path.rename(hidden)
+    fsync_folder(path.parent)
     shutil.rmtree(hidden, ignore_errors=True)
 
 
@@ -111,10 +125,12 @@ def sweep_hidden(parent: Path) -> None:
     """
     if not parent.is_dir():
         return
-    hidden = [(folder, _HIDDEN.fullmatch(folder.name)) for folder in parent.iterdir()]
+    found = [(folder, _HIDDEN.fullmatch(folder.name)) for folder in parent.iterdir()]
+    hidden = [(folder, match) for folder, match in found if match]
+    if hidden:
+        # What goes for good must not be what a power cut brings back under its old name.
+        fsync_folder(parent)
     for folder, match in hidden:
-        if match is None:
-            continue
         published = parent / match["name"]
         if match["old"] and not published.exists():
             folder.rename(published)

@@ -16,11 +16,12 @@ from typing import Literal
 import msgspec
 
 from tui_trainer import paths
+from tui_trainer.core.events import seal, unseal
 from tui_trainer.errors import StorageError
 from tui_trainer.store.atomic import replace_file
 from tui_trainer.store.environment import user_name
 
-RequestName = Literal["stop", "pause", "continue", "checkpoint", "set"]
+RequestName = Literal["stop", "pause", "continue", "checkpoint", "evaluate", "set"]
 _SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
 _MAX_REQUEST_BYTES = 64 * 1024
 
@@ -42,7 +43,8 @@ def submit(
     """Ask the worker of `session` for something; it answers in the event log.
 
     Raises:
-        StorageError: the session id, which comes from a file, is not one.
+        StorageError: the session id, which comes from a file, is not one, or the disk
+            refuses the request.
     """
     if not _SESSION.fullmatch(session):
         raise StorageError(
@@ -58,8 +60,15 @@ def submit(
         asked_ns=time.time_ns(),
     )
     folder = run / paths.CONTROL
-    folder.mkdir(mode=0o700, exist_ok=True)
-    replace_file(folder / f"{session}-{asked.id}.json", msgspec.json.encode(asked))
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        replace_file(folder / f"{session}-{asked.id}.json", seal(msgspec.json.encode(asked)))
+    except OSError as error:
+        raise StorageError(
+            f"The request {request!r} to {run.name} could not be written: "
+            f"{error.strerror or error}.",
+            "Free some space or mend the disk; SIGTERM stops the run's worker without a request.",
+        ) from error
     return asked
 
 
@@ -124,7 +133,8 @@ class Inbox:
     def _read(self, path: Path) -> Request | None:
         try:
             with open(path, "rb") as file:
-                asked = msgspec.json.decode(file.read(_MAX_REQUEST_BYTES), type=Request)
+                content = unseal(file.read(_MAX_REQUEST_BYTES))
+            asked = msgspec.json.decode(content, type=Request)
         except OSError:
             return None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

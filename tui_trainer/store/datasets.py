@@ -8,10 +8,13 @@ import msgspec
 
 from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
+from tui_trainer.core.events import unseal
 from tui_trainer.core.specs import DATASET_VERSION, ArrayFile, DatasetSpec
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import remove_folder
 from tui_trainer.store.hashing import hash_file
+
+_UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Versioned(msgspec.Struct):
@@ -28,9 +31,9 @@ def is_prepared(data_dir: Path, name: str) -> bool:
 def is_outdated(data_dir: Path, name: str) -> bool:
     """Whether the dataset was prepared by an older tuitrain, in files that this one cannot read."""
     try:
-        manifest = (data_dir / name / paths.DATASET_MANIFEST).read_bytes()
+        manifest = unseal((data_dir / name / paths.DATASET_MANIFEST).read_bytes())
         return msgspec.json.decode(manifest, type=_Versioned).version < DATASET_VERSION
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         # Not here, or damaged: `read_spec` says which.
         return False
 
@@ -43,7 +46,7 @@ def read_spec(data_dir: Path, name: str) -> DatasetSpec:
     """
     file = data_dir / name / paths.DATASET_MANIFEST
     try:
-        manifest = file.read_bytes()
+        manifest = unseal(file.read_bytes())
         version = msgspec.json.decode(manifest, type=_Versioned).version
         if version != DATASET_VERSION:
             raise DatasetError(
@@ -56,7 +59,7 @@ def read_spec(data_dir: Path, name: str) -> DatasetSpec:
             f"The dataset {name} is not in {data_dir}.",
             f"Prepare it with: tuitrain data get {name}.",
         ) from error
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise DatasetError(
             f"{file} is damaged: {error}.", f"Prepare it again with: tuitrain data get {name}."
         ) from error

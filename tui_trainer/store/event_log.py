@@ -7,7 +7,6 @@ as not yet written.
 
 from __future__ import annotations
 
-import errno
 import os
 from pathlib import Path
 
@@ -22,11 +21,11 @@ from tui_trainer.core.events import (
     decode_line,
     encode_line,
 )
-from tui_trainer.errors import StorageError
+from tui_trainer.errors import DiskFullError, StorageError
+from tui_trainer.store.atomic import fsync_folder
 
 _READ_BYTES = 1 << 20
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 # Of events that wait for room on a full disk: hours of a usual run.
 _MOST_WAITING_BYTES = 64 << 20
 
@@ -163,11 +162,29 @@ class EventLogWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        """Open the log at `path`, or make it.
+
+        Raises:
+            StorageError: it cannot be made, read or mended.
+        """
         self.path = path
-        self.size = os.fstat(self._descriptor).st_size
         self._waiting = b""
-        self.seq = self._mend()
+        self._has_torn_tail = False
+        self._has_durable_name = False
+        self._failed_to_sync = False
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._descriptor = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise self._failure(_reason(error)) from error
+        try:
+            self.size = os.fstat(self._descriptor).st_size
+            self.seq = self._mend()
+        except BaseException as error:
+            os.close(self._descriptor)
+            if isinstance(error, OSError):
+                raise self._failure(_reason(error)) from error
+            raise
 
     def append(self, event: Event) -> Event:
         """Write `event` under the next sequence number; the event as written comes back.
@@ -190,16 +207,31 @@ class EventLogWriter:
         """Whether events wait in memory for room on the disk."""
         return bool(self._waiting)
 
+    def flush(self) -> bool:
+        """Write what waits, if there is room now; False if it waits still.
+
+        Raises:
+            StorageError: the disk failed.
+        """
+        return not self._waiting or self._write(self._waiting)
+
     def sync(self) -> None:
         """Make everything appended so far outlive a power cut.
 
         Raises:
-            StorageError: the disk failed; what is durable is not known.
+            StorageError: the disk failed, now or before; what is durable is not known.
         """
+        if self._failed_to_sync:
+            # Asked again, the system says that all is well: it forgot what it could not write.
+            raise self._failure("an earlier part of it was lost")
         try:
             os.fsync(self._descriptor)
+            if not self._has_durable_name:
+                fsync_folder(self.path.parent)
+                self._has_durable_name = True
         except OSError as error:
-            raise self._failure(error.strerror or str(error)) from error
+            self._failed_to_sync = True
+            raise self._failure(_reason(error)) from error
 
     def close(self) -> None:
         """Sync and close; nothing can be appended after.
@@ -208,7 +240,7 @@ class EventLogWriter:
             StorageError: the disk failed, or events still wait for room and are lost.
         """
         try:
-            if self._waiting and not self._write(self._waiting):
+            if not self.flush():
                 raise self._failure("the disk is full")
             self.sync()
         finally:
@@ -217,19 +249,27 @@ class EventLogWriter:
     def _write(self, content: bytes) -> bool:
         """Write `content`, which begins with all that waits; False while the disk is full."""
         try:
+            self._cut_torn_tail()
+            self._has_torn_tail = True
             written = os.write(self._descriptor, content)
-        except OSError as error:
-            os.ftruncate(self._descriptor, self.size)
-            if error.errno in _FULL:
-                return False
-            raise self._failure(error.strerror or str(error)) from error
-        if written != len(content):
+            if written == len(content):
+                self._has_torn_tail = False
+                self.size += written
+                self._waiting = b""
+                return True
             # What a disk that fills up in the middle does; the rest would fail.
-            os.ftruncate(self._descriptor, self.size)
+            self._cut_torn_tail()
             return False
-        self.size += written
-        self._waiting = b""
-        return True
+        except OSError as error:
+            if error.errno in DiskFullError.numbers:
+                return False
+            raise self._failure(_reason(error)) from error
+
+    def _cut_torn_tail(self) -> None:
+        """Take back what a write that failed may have left."""
+        if self._has_torn_tail:
+            os.ftruncate(self._descriptor, self.size)
+            self._has_torn_tail = False
 
     def _failure(self, reason: str) -> StorageError:
         return StorageError(
@@ -266,3 +306,7 @@ class EventLogWriter:
         while not reader.read().at_end:
             continue
         return reader.seq
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from tui_trainer import paths
+from tui_trainer.core.events import seal, unseal
 from tui_trainer.core.jobs import Job, JobResult
 from tui_trainer.errors import WorkerError
 from tui_trainer.store.atomic import replace_file
@@ -19,7 +20,7 @@ def write_job(folder: Path, job: Job) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (paths.JOB_RESULT, paths.JOB_PROGRESS):
         (folder / name).unlink(missing_ok=True)
-    replace_file(folder / paths.JOB, msgspec.json.encode(job))
+    replace_file(folder / paths.JOB, seal(msgspec.json.encode(job)))
 
 
 def read_job(folder: Path) -> Job:
@@ -29,7 +30,8 @@ def read_job(folder: Path) -> Job:
         WorkerError: there is none that can be read.
     """
     try:
-        job: Job = msgspec.json.decode((folder / paths.JOB).read_bytes(), type=Job)
+        content = unseal((folder / paths.JOB).read_bytes())
+        job: Job = msgspec.json.decode(content, type=Job)
         return job
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WorkerError(
@@ -39,13 +41,13 @@ def read_job(folder: Path) -> Job:
 
 def write_result(folder: Path, result: JobResult) -> None:
     """Say how the job ended."""
-    replace_file(folder / paths.JOB_RESULT, msgspec.json.encode(result), durable=False)
+    replace_file(folder / paths.JOB_RESULT, seal(msgspec.json.encode(result)), durable=False)
 
 
 def read_result(folder: Path) -> JobResult | None:
     """How the job ended, or None where it has not said so."""
     try:
-        content = (folder / paths.JOB_RESULT).read_bytes()
+        content = unseal((folder / paths.JOB_RESULT).read_bytes())
         return msgspec.json.decode(content, type=JobResult)
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tui_trainer import paths
 from tui_trainer.core.run_state import LeaseView
-from tui_trainer.errors import RunStateError
+from tui_trainer.errors import RunStateError, StorageError
 
 # struct flock: the fields and their order differ between Linux and macOS.
 _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
@@ -50,8 +50,12 @@ class RecordLock:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 raise BlockingIOError(errno.EAGAIN, "held", str(path)) from error
             raise
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, note.encode(), 0)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, note.encode(), 0)
+        except OSError:
+            os.close(self._descriptor)
+            raise
         status = os.fstat(self._descriptor)
         self._key = (status.st_dev, status.st_ino)
         _held_here[self._key] = note
@@ -108,9 +112,15 @@ def look(run: Path) -> LeaseView:
     """What the locks of the run in folder `run` tell now."""
     # The launch lock first: the launcher lets go of it only once the worker has the lease, so
     # in this order a run that is being started is never seen as held by neither.
-    launching, _, _ = holder_of(run / paths.LAUNCH_LOCK)
+    launching, launcher, launched = holder_of(run / paths.LAUNCH_LOCK)
     held, pid, session = holder_of(run / paths.WORKER_LEASE)
-    return LeaseView(held=held, session=session, launching=bool(launching), pid=pid)
+    return LeaseView(
+        held=held,
+        session=session,
+        launching=bool(launching),
+        launched=launched if launching else "",
+        pid=pid or launcher,
+    )
 
 
 def check_free(run: Path) -> None:
@@ -132,12 +142,42 @@ def acquire_lease(run: Path, session: str, *, force: bool = False) -> RecordLock
 
     Raises:
         RunStateError: another worker holds it, or locks do not work.
+        StorageError: the file that is locked cannot be written.
     """
-    try:
-        return acquire_where_possible(run / paths.WORKER_LEASE, session, force=force)
-    except BlockingIOError:
+    while True:
+        try:
+            return acquire_where_possible(run / paths.WORKER_LEASE, session, force=force)
+        except BlockingIOError:
+            # Another worker holds it, if it has not ended since.
+            check_free(run)
+
+
+def acquire_launch(run: Path, session: str, *, force: bool = False) -> RecordLock | None:
+    """Become the one who starts a worker, of `session`; with `force` as `acquire_lease`.
+
+    Raises:
+        RunStateError: a worker holds the run or is being started, or locks do not work.
+        StorageError: the file that is locked cannot be written.
+    """
+    lock, path = None, run / paths.LAUNCH_LOCK
+    while True:
         check_free(run)
-        raise
+        try:
+            lock = acquire_where_possible(path, session, force=force)
+            # Once more: someone may have started a worker, and let go of this lock, since.
+            check_free(run)
+            return lock
+        except BlockingIOError:
+            launching, launcher, _ = holder_of(path)
+            if launching:
+                raise RunStateError(
+                    f"{run.name} is being started by another tuitrain, process {launcher}.",
+                    f"Watch it with: tuitrain attach {run.name}.",
+                ) from None
+        except RunStateError:
+            if lock is not None:
+                lock.release()
+            raise
 
 
 def acquire_where_possible(path: Path, note: str = "", *, force: bool) -> RecordLock | None:
@@ -146,6 +186,7 @@ def acquire_where_possible(path: Path, note: str = "", *, force: bool) -> Record
     Raises:
         BlockingIOError: another process holds it.
         RunStateError: the file system has no locks.
+        StorageError: the file cannot be written.
     """
     try:
         return RecordLock(path, note)
@@ -153,7 +194,7 @@ def acquire_where_possible(path: Path, note: str = "", *, force: bool) -> Record
         raise
     except OSError as error:
         if error.errno not in _LOCKS_MISSING:
-            raise
+            raise _unwritable(path, error) from error
         if force:
             return None
         raise RunStateError(
@@ -163,6 +204,13 @@ def acquire_where_possible(path: Path, note: str = "", *, force: bool) -> Record
         ) from error
 
 
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{path.parent.name} cannot be trained: {path} cannot be written: {error.strerror}.",
+        "Mend the permissions or free some space, or copy its folder to where you may write.",
+    )
+
+
 def acquire_tree(run: Path, *, wait_s: float = 10.0) -> int | None:
     """Hold `tree.lock` for this process and its children; the descriptor comes back.
 
@@ -170,8 +218,13 @@ def acquire_tree(run: Path, *, wait_s: float = 10.0) -> int | None:
 
     Raises:
         RunStateError: children of an earlier session still live after `wait_s`.
+        StorageError: the file that is locked cannot be written.
     """
-    descriptor = os.open(run / paths.TREE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = run / paths.TREE_LOCK
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from error
     deadline = time.monotonic() + wait_s
     while True:
         try:

@@ -11,11 +11,18 @@ from pathlib import Path
 import msgspec
 
 from tui_trainer import paths
+from tui_trainer.core.events import seal
 from tui_trainer.core.run_name import LAST, check_name, number_in, number_of
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
 from tui_trainer.core.suggest import nearest
-from tui_trainer.errors import FolderError, RunNotFoundError, StorageError, UsageError
-from tui_trainer.store.atomic import new_folder, replace_file, write_durable
+from tui_trainer.errors import (
+    DiskFullError,
+    FolderError,
+    RunNotFoundError,
+    StorageError,
+    UsageError,
+)
+from tui_trainer.store.atomic import make_folder, new_folder, replace_file, write_durable
 from tui_trainer.store.index import Index
 from tui_trainer.store.record_reader import RecordReader
 from tui_trainer.store.run_folder import (
@@ -113,7 +120,7 @@ class Registry:
             UsageError: the name is taken or not allowed.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             with self._locked():
                 if name:
                     self._check_free(check_name(name))
@@ -123,9 +130,11 @@ class Registry:
                 _fill(folder, environment, config_toml, Annotations(name=name))
                 return folder
         except OSError as error:
+            is_full = error.errno in DiskFullError.numbers
+            mend = "free some space" if is_full else "mend its permissions"
             raise FolderError(
                 f"The runs folder {self.path} cannot be written: {error.strerror}.",
-                "Name another with --runs, or mend its permissions.",
+                f"Name another with --runs, or {mend}.",
             ) from error
 
     def _check_free(self, name: str) -> None:
@@ -179,4 +188,4 @@ def _fill(
         write_durable(temporary / paths.CONFIG, config_toml)
         write_durable(temporary / paths.ENVIRONMENT, msgspec.json.encode(environment))
         if annotations.name:
-            write_durable(temporary / paths.ANNOTATIONS, msgspec.json.encode(annotations))
+            write_durable(temporary / paths.ANNOTATIONS, seal(msgspec.json.encode(annotations)))

@@ -8,12 +8,20 @@ from pathlib import Path
 import msgspec
 
 from tui_trainer import paths
-from tui_trainer.core.events import Damage, Unknown, open_sealed
+from tui_trainer.core.events import Damage, Unknown, open_sealed, unseal
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
-from tui_trainer.core.run_state import LeaseView, LogFold, RunSnapshot, apply, derive_state
+from tui_trainer.core.run_state import (
+    LeaseView,
+    LogFold,
+    RunSnapshot,
+    RunState,
+    apply,
+    derive_state,
+)
 from tui_trainer.errors import StorageError
 from tui_trainer.store.config_sources import read_config
 from tui_trainer.store.event_log import Batch, EventLogReader, event_before
+from tui_trainer.store.hashing import hash_file
 from tui_trainer.store.lease import look
 
 _fold_decoder = msgspec.json.Decoder(LogFold, strict=False)
@@ -100,10 +108,25 @@ def _ends_at_offset(fold: LogFold, log: Path) -> bool:
 def read_annotations(run: Path) -> Annotations:
     """What people added to the run; nothing where the file is missing or damaged."""
     try:
-        content = (run / paths.ANNOTATIONS).read_bytes()
-        return msgspec.json.decode(content, type=Annotations)
+        return _decode_annotations(run)
     except _UNREADABLE:
         return Annotations()
+
+
+def has_damaged_annotations(run: Path) -> bool:
+    """Whether people added something to the run that its file does not tell any more."""
+    try:
+        _decode_annotations(run)
+    except FileNotFoundError:
+        return False
+    except _UNREADABLE:
+        return True
+    return False
+
+
+def _decode_annotations(run: Path) -> Annotations:
+    content = unseal((run / paths.ANNOTATIONS).read_bytes())
+    return msgspec.json.decode(content, type=Annotations)
 
 
 def read_environment(run: Path) -> Environment:
@@ -120,6 +143,25 @@ def read_environment(run: Path) -> Environment:
             f"{run / paths.ENVIRONMENT} is missing or damaged: {error}.",
             "Restore the run folder from a copy.",
         ) from error
+
+
+def changed_since_start(run: Path, snapshot: RunSnapshot) -> tuple[str, ...]:
+    """Of `config.toml` and `environment.json`, those missing or not as when a session last began.
+
+    Where the log does not say how they were, as in those of older versions, they are as they were.
+    """
+    recorded = {
+        paths.CONFIG: snapshot.config_sha256,
+        paths.ENVIRONMENT: snapshot.environment_sha256,
+    }
+    return tuple(name for name, sha256 in recorded.items() if not _has_hash(run / name, sha256))
+
+
+def _has_hash(file: Path, sha256: str) -> bool:
+    try:
+        return hash_file(file) == sha256 or not sha256
+    except OSError:
+        return False
 
 
 def read_run(folder: RunFolder) -> RunRecord:
@@ -148,6 +190,9 @@ def make_record(
     folder: RunFolder, fold: LogFold, annotations: Annotations, lease: LeaseView
 ) -> RunRecord:
     """A record from parts that were read, the lease first."""
+    if derive_state(fold.snapshot, lease) is RunState.INTERRUPTED:
+        # A session may have begun after the look, and have said so before the log was read.
+        lease = look(folder.path)
     snapshot = fold.snapshot if fold.snapshot.sessions else _planned(fold.snapshot, folder.path)
     return RunRecord(
         run=folder.run,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -31,6 +32,7 @@ from tui_trainer.store.event_log import EventLogWriter
 from tui_trainer.store.run_folder import read_fold
 
 _SUMMARY_EVERY_S = 1.0
+_ROOM_POLL_S = 0.2
 _SYNCED = (SessionStart, CheckpointSaved, Finished, Stopped, Failed)
 
 
@@ -110,6 +112,17 @@ class RunWriter:
             self._write_summary()
         elif time.monotonic() >= self._summary_due:
             self._write_summary()
+
+    def wait_for_room(self, goes_on: Callable[[], bool]) -> None:
+        """Wait until a full disk has taken every event, or until `goes_on` is false.
+
+        Raises:
+            StorageError: the disk failed.
+        """
+        while not self._log.flush() and goes_on():
+            time.sleep(_ROOM_POLL_S)
+        self._fold = replace(self._fold, offset=self._log.size)
+        self._tell_of_full_disk()
 
     def close(self) -> None:
         """Write the last summary and close the log."""

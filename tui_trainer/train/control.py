@@ -8,7 +8,7 @@ import signal
 import time
 from typing import Protocol
 
-from tui_trainer.core.events import ControlApplied, ControlRefused, Message
+from tui_trainer.core.events import ControlApplied, ControlRefused, Message, numbers
 from tui_trainer.errors import StorageError
 from tui_trainer.store.control import Inbox, Request
 from tui_trainer.store.run_writer import RunWriter
@@ -30,6 +30,9 @@ class Steered(Protocol):
 
     def set_lr(self, lr: float) -> None:
         """Use `lr` for the step to come; the schedule goes on from there, scaled."""
+
+    def evaluate(self) -> dict[str, float] | None:
+        """Judge the weights of now on the validation split: its figures, None without one."""
 
     def save(self) -> None:
         """Publish a checkpoint of now; it is durable on return.
@@ -89,6 +92,15 @@ class ControlDesk:
         self._writer.clock.unpause()
         return not self._is_stopping
 
+    def rest(self, duration_s: float) -> bool:
+        """Wait, with the run's clock standing still; False if a signal asks to stop meanwhile."""
+        before, until = self._interrupts.stop_signal, time.monotonic() + duration_s
+        self._writer.clock.pause()
+        while time.monotonic() < until and self._interrupts.stop_signal == before:
+            time.sleep(_PAUSE_POLL_S)
+        self._writer.clock.unpause()
+        return self._interrupts.stop_signal == before
+
     def _answer_all(self, step: int, loop: Steered) -> None:
         requests, self._requests = self._requests, []
         for asked in requests:
@@ -121,24 +133,27 @@ class ControlDesk:
         return ""
 
     def _apply(self, asked: Request, step: int, loop: Steered) -> None:
+        arguments = asked.arguments
         if asked.request == "checkpoint":
             try:
                 loop.save()
             except StorageError as error:
                 self._refuse(asked, step, error.message)
                 return
+        elif asked.request == "evaluate":
+            figures = loop.evaluate()
+            if figures is None:
+                self._refuse(asked, step, "the run holds out no samples for validation")
+                return
+            arguments = {**numbers(figures)}
         self._writer.emit(
             ControlApplied(
-                id=asked.id,
-                request=asked.request,
-                by=asked.by,
-                step=step,
-                arguments=asked.arguments,
+                id=asked.id, request=asked.request, by=asked.by, step=step, arguments=arguments
             )
         )
         if asked.request == "stop":
             self._is_stopping, self.stopped_by = True, asked.by
-        elif asked.request != "checkpoint":
+        elif asked.request in ("pause", "continue"):
             self._is_paused = asked.request == "pause"
 
     def _set_lr(self, request_id: str, by: str, step: int, lr: float, loop: Steered) -> None:

@@ -17,6 +17,7 @@ _BLOCK_S = 0.1
 _MAX_BLOCK_STEPS = 2000
 
 Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,14 @@ class Block:
         """Share of each step's samples classified rightly."""
         return (self.correct / np.maximum(self.counted, 1.0)).astype(np.float32)
 
-    @property
-    def loss_sum(self) -> float:
-        """Loss summed over the samples of the block."""
-        return float(np.dot(self.loss.astype(np.float64), self.counted))
+    def loss_sum(self, chosen: Mask) -> float:
+        """Loss summed over the samples of the chosen steps of the block."""
+        return float(np.dot(self.loss[chosen].astype(np.float64), self.counted[chosen]))
 
-    def find_non_finite(self, *, with_gradient: bool) -> int | None:
-        """The first step whose loss, or gradient norm where asked, is not finite."""
-        is_good = np.isfinite(self.loss + self.grad_norm if with_gradient else self.loss)
-        return None if is_good.all() else self.first + int(np.argmin(is_good))
+    def is_finite(self, *, with_gradient: bool) -> Mask:
+        """For each step whether its loss, and its gradient norm where asked, is finite."""
+        is_good: Mask = np.isfinite(self.loss + self.grad_norm if with_gradient else self.loss)
+        return is_good
 
 
 @dataclass

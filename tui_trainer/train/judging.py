@@ -24,9 +24,9 @@ class Judge:
         self._writer = writer
         self._board = board
 
-    def validate(self, step: int) -> Judgement:
+    def validate(self, step: int, *, by_request: bool = False) -> Judgement:
         """Judge the weights of now, which are those of `step`, on the validation split."""
-        return self._judge("validation", self._model, step)
+        return self._judge("validation", self._model, step, by_request=by_request)
 
     def test(self, checkpoints: Path, best: events.Best | None, step: int) -> None:
         """Judge the best weights, or those of `step` where nothing chose a best, on the test."""
@@ -48,7 +48,13 @@ class Judge:
         return average.model if average is not None and average.is_ready else self._task.model
 
     def _judge(
-        self, split: str, model: nn.Module, step: int, *, logged_step: int | None = None
+        self,
+        split: str,
+        model: nn.Module,
+        step: int,
+        *,
+        logged_step: int | None = None,
+        by_request: bool = False,
     ) -> Judgement:
         task = self._task
         batches = task.validation if split == "validation" else task.test
@@ -65,6 +71,7 @@ class Judge:
                 count=len(batches),
                 metrics=events.numbers(judgement.metrics),
                 duration_s=round(time.perf_counter() - since, 3),
+                by_request=by_request,
             )
         )
         self._board.add_metrics(split, judgement.metrics, logged_step or step)

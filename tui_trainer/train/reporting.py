@@ -11,12 +11,15 @@ from tui_trainer.checkpoints.state import EpochTotals
 from tui_trainer.core import events
 from tui_trainer.errors import NonFiniteError
 from tui_trainer.store.run_writer import RunWriter
-from tui_trainer.train.figures import Block, FigureGatherer, shortest_floats
+from tui_trainer.train.figures import Block, FigureGatherer, Mask, shortest_floats
 from tui_trainer.train.resources import ResourceSampler
 from tui_trainer.train.tensorboard import ScalarBoard
 
 # fp16 finds its loss scale by overflowing now and then; this often in a row it never will.
 _MAX_OVERFLOWS = 50
+# Steps skipped in a row after which the rest will be no better; seconds between telling of them.
+_MAX_SKIPPED = 100
+_TELL_SKIPPED_S = 10.0
 
 # What telling may take of the time of training, and how long people wait for it at most.
 _LARGEST_SHARE = 0.005
@@ -39,14 +42,22 @@ class StepReporter:
         *,
         steps_per_epoch: int,
         scales_loss: bool,
+        skips: bool = False,
     ) -> None:
-        """`scales_loss`: gradients may overflow now and then, for the scaler to learn from."""
+        """`scales_loss`: gradients may overflow now and then, for the scaler to learn from.
+
+        `skips`: steps that are not finite are left out and told of, and training goes on.
+        """
         self.totals = EpochTotals()
         self._writer = writer
         self._board = board
         self._steps_per_epoch = steps_per_epoch
         self._scales_loss = scales_loss
         self._num_overflows = 0
+        self._skips = skips
+        self._num_skipped = 0
+        self._skipped_untold: list[int] = []
+        self._tell_skipped_due_s = 0.0
         self._gatherer = FigureGatherer(device)
         self._shortest_s = self._gatherer.interval_s
         self._cost_s = 0.0
@@ -74,14 +85,15 @@ class StepReporter:
             NonFiniteError: a step among them was not finite.
         """
         self._log(self._gatherer.drain())
+        self._tell_skipped()
 
     def _log(self, blocks: list[Block]) -> None:
         for block in blocks:
             self._writer.emit(_steps_event(block, self._steps_per_epoch))
-            self._check_finite(block)
-            self.totals.loss += block.loss_sum
-            self.totals.correct += float(block.correct.sum())
-            self.totals.count += int(block.counted.sum())
+            is_good = self._check_finite(block)
+            self.totals.loss += block.loss_sum(is_good)
+            self.totals.correct += float(block.correct[is_good].sum())
+            self.totals.count += int(block.counted[is_good].sum())
             self.totals.samples += block.num_samples
             self.totals.duration_s += block.duration_s
             self._board.add_block(block)
@@ -89,15 +101,54 @@ class StepReporter:
         if sample is not None:
             self._writer.emit(sample)
 
-    def _check_finite(self, block: Block) -> None:
-        step = block.find_non_finite(with_gradient=not self._scales_loss)
-        if step is not None:
+    def _check_finite(self, block: Block) -> Mask:
+        """Which steps of the block count.
+
+        Raises:
+            NonFiniteError: one was not finite, and such steps are not skipped, or too many were.
+        """
+        is_good = block.is_finite(with_gradient=not self._scales_loss)
+        if self._skips:
+            self._skip(block, is_good)
+        elif not is_good.all():
+            step = block.first + int(np.argmin(is_good))
             raise NonFiniteError(
                 f"Loss or gradient was not finite at step {step}; that update was not applied.",
-                "Try a smaller --lr; no checkpoint holds anything of that step.",
+                "Start again with a smaller --lr, or resume with training.non_finite set to skip or "
+                "rollback in the run's config.toml.",
+                step=step,
             )
         if self._scales_loss:
             self._check_overflows(block)
+        return is_good
+
+    def _skip(self, block: Block, is_good: Mask) -> None:
+        """Tell of steps that were left out, at most every few seconds."""
+        for index in np.flatnonzero(~is_good).tolist():
+            self._skipped_untold.append(block.first + index)
+        runs_out = len(is_good) if not is_good.any() else int(np.argmax(is_good[::-1]))
+        self._num_skipped = runs_out + (0 if is_good.any() else self._num_skipped)
+        if self._num_skipped > _MAX_SKIPPED:
+            step = block.first + len(is_good) - 1
+            raise NonFiniteError(
+                f"Loss or gradient was not finite {self._num_skipped} steps in a row up to step "
+                f"{step}; none of them was applied.",
+                "Try a smaller --lr, and look at the data.",
+                step=step,
+            )
+        if time.monotonic() >= self._tell_skipped_due_s:
+            self._tell_skipped()
+
+    def _tell_skipped(self) -> None:
+        untold, self._skipped_untold = self._skipped_untold, []
+        if not untold:
+            return
+        self._tell_skipped_due_s = time.monotonic() + _TELL_SKIPPED_S
+        what = f"step {untold[0]} was"
+        if len(untold) > 1:
+            what = f"{len(untold)} steps from {untold[0]} to {untold[-1]} were"
+        text = f"{what} left out: loss or gradient was not finite"
+        self._writer.emit(events.Message(text=text, level="warning"))
 
     def _check_overflows(self, block: Block) -> None:
         for index, is_finite in enumerate(np.isfinite(block.grad_norm)):
@@ -107,6 +158,7 @@ class StepReporter:
                     f"The gradient overflowed fp16 {self._num_overflows} steps in a row up to "
                     f"step {block.first + index}; none of them was applied.",
                     "Use --precision bf16 or fp32, or try a smaller --lr.",
+                    step=block.first + int(index),
                 )
 
 

@@ -8,17 +8,24 @@ import msgspec
 
 from tui_trainer.checkpoints.read import Checkpoint
 from tui_trainer.checkpoints.state import Fingerprint, unpack_optimizer
+from tui_trainer.core.code_names import compare_code
 from tui_trainer.core.events import ControlApplied, Event
+from tui_trainer.core.exactness import (
+    Difference,
+    Exactness,
+    compare_settings,
+    settings_that_matter,
+)
 from tui_trainer.errors import CheckpointError
 from tui_trainer.train.averaging import WeightAverage
 from tui_trainer.train.control import REPLAYED
 from tui_trainer.train.setup import Task
 
 
-def restore(task: Task, checkpoint: Checkpoint) -> list[str]:
+def restore(task: Task, checkpoint: Checkpoint) -> list[Difference]:
     """Put a checkpoint's weights, averaged weights and optimizer state into `task`.
 
-    What keeps the resumed run from being the same to the bit comes back in words.
+    What keeps the resumed run from being the same to the bit comes back.
 
     Raises:
         CheckpointError: the checkpoint does not fit the model, its average, the optimizer or the
@@ -39,7 +46,18 @@ def restore(task: Task, checkpoint: Checkpoint) -> list[str]:
             f"{checkpoint.folder} was saved, and has {task.steps_per_epoch} now.",
             "Bring back the data and the batch size that the run was started with.",
         )
-    return compare_fingerprints(checkpoint.state.fingerprint, task.fingerprint)
+    return find_differences(task, checkpoint)
+
+
+def find_differences(task: Task, checkpoint: Checkpoint) -> list[Difference]:
+    """What has changed since the checkpoint was saved and keeps a resume from being exact."""
+    state = checkpoint.state
+    code = compare_code(state.code, task.code)
+    return [
+        *compare_fingerprints(state.fingerprint, task.fingerprint),
+        *compare_settings(state.settings, settings_that_matter(task.config)),
+        *(Difference(text, Exactness.APPROXIMATE) for text in code),
+    ]
 
 
 def restore_average(average: WeightAverage | None, checkpoint: Checkpoint) -> None:
@@ -63,16 +81,21 @@ def restore_average(average: WeightAverage | None, checkpoint: Checkpoint) -> No
     average.load(checkpoint.averaged, state.average_count)
 
 
-def compare_fingerprints(before: Fingerprint, now: Fingerprint) -> list[str]:
-    """What differs between two fingerprints, in words."""
+def compare_fingerprints(before: Fingerprint, now: Fingerprint) -> list[Difference]:
+    """What differs between two fingerprints."""
     old, new = msgspec.structs.asdict(before), msgspec.structs.asdict(now)
     return [
-        f"{_FINGERPRINT_WORDS.get(key, 'the ' + key)} changed from {_word(old[key])} "
-        f"to {_word(new[key])}"
+        Difference(
+            f"{_FINGERPRINT_WORDS.get(key, 'the ' + key)} changed from {_word(old[key])} "
+            f"to {_word(new[key])}",
+            Exactness.APPROXIMATE if key in _LEARNT_FROM else Exactness.SAMPLE_EXACT,
+        )
         for key in old
         if old[key] not in (new[key], "")
     ]
 
+
+_LEARNT_FROM = {"data_sha256", "precision"}
 
 _FINGERPRINT_WORDS = {
     "data_sha256": "the data",

@@ -26,7 +26,8 @@ from tui_trainer.store.run_writer import RunWriter
 _SHORTEST_S = 60.0
 _LARGEST_SHARE = 0.01
 
-_RETRY_S = 10.0
+RETRY_S = 10.0
+"""Seconds until a checkpoint that could not be written is tried again."""
 
 
 @dataclass(frozen=True)
@@ -178,13 +179,15 @@ class CheckpointKeeper:
 
     def _note_failure(self, snapshot: Snapshot, error: StorageError) -> None:
         if self._failure is None:
-            self._tell(
-                f"{error.message} Training goes on; the newest checkpoint is of step "
-                f"{self._published_step}, and saving is tried again every {_RETRY_S:.0f} s.",
-                "warning",
+            self._writer.emit(
+                events.CheckpointFailed(
+                    step=snapshot.state.step,
+                    newest_step=self._published_step,
+                    reason=error.message,
+                )
             )
         self._failure, self._unsaved, self._last = error, snapshot, None
-        self._due_s = time.monotonic() + _RETRY_S
+        self._due_s = time.monotonic() + RETRY_S
 
     def _adapt_interval(self, cost_s: float) -> None:
         """Unless told how often, save less often where it would take more than its share."""

@@ -48,8 +48,13 @@ class Stepper:
         seed: int,
         clip_norm: float = 0.0,
         micro_batch: int = 0,
+        guards_buffers: bool = False,
     ) -> None:
-        """`micro_batch` samples go through the model at a time; 0 is the whole batch."""
+        """`micro_batch` samples go through the model at a time; 0 is the whole batch.
+
+        `guards_buffers`: a step that is not finite leaves no trace in buffers either, as in the
+        statistics of batch norm. That costs copies at every step.
+        """
         self.model = model
         self.optimizer = optimizer
         self.micro_batch = micro_batch
@@ -58,6 +63,7 @@ class Stepper:
         self._scaler = precision.scaler
         self._seed = seed
         self._clip_norm = clip_norm
+        self._guards_buffers = guards_buffers
         self._generator = _default_generator(device)
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._is_counting = loss.ignore_index != _NEVER_A_LABEL
@@ -72,6 +78,7 @@ class Stepper:
             DeviceError: not even one sample at a time fits, or the batch cannot be tried again.
         """
         set_lr(self.optimizer, lr)
+        buffers = self._copy_buffers() if self._guards_buffers else {}
         while True:
             self._generator.manual_seed(mix_seed(self._seed, step, _DROPOUT))
             # What `zero_grad` does, without the profiler's hooks of its every call.
@@ -92,7 +99,10 @@ class Stepper:
                 )
             # Here the failed pass's tensors are free again: the error that held them is gone.
             self._halve_micro_batch(len(batch.labels_B))
-        return StepFigures(loss, self._update(loss), correct, self._count(batch.main_labels_B))
+        grad_norm = self._update(loss)
+        if buffers:
+            self._put_back_buffers(buffers, loss + grad_norm)
+        return StepFigures(loss, grad_norm, correct, self._count(batch.main_labels_B))
 
     def _differentiate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Gradients of the batch's mean loss; the loss and how many samples were right."""
@@ -144,6 +154,16 @@ class Stepper:
         if self._scaler is not None:
             self._scaler.update()
         return grad_norm
+
+    def _copy_buffers(self) -> dict[str, Tensor]:
+        return {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+
+    def _put_back_buffers(self, before: dict[str, Tensor], total: Tensor) -> None:
+        """Give buffers their values from before where `total` is not finite."""
+        is_good = total.isfinite()
+        for name, buffer in self.model.named_buffers():
+            if name in before:
+                buffer.copy_(torch.where(is_good, buffer, before[name]))
 
     def _count_correct(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor:
         is_correct_B = logits_BK.argmax(1) == labels_B

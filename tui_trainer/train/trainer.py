@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,15 +13,17 @@ from torch import Tensor
 
 from tui_trainer.checkpoints.state import EpochTotals, TrainingState
 from tui_trainer.core import events
+from tui_trainer.core.exactness import settings_that_matter
 from tui_trainer.core.format import format_counted
 from tui_trainer.core.schedules import PlateauWatch, lr_share
+from tui_trainer.errors import DiskFullError
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
 from tui_trainer.train.freezing import hold_frozen_norms
 from tui_trainer.train.judging import Judge
 from tui_trainer.train.precision import pack_scaler
 from tui_trainer.train.reporting import StepReporter
-from tui_trainer.train.saving import CheckpointKeeper
+from tui_trainer.train.saving import RETRY_S, CheckpointKeeper
 from tui_trainer.train.setup import Task
 from tui_trainer.train.step import Stepper, split_batch
 from tui_trainer.train.tensorboard import ScalarBoard
@@ -37,6 +40,11 @@ class Progress:
     plateau: PlateauWatch = field(default_factory=PlateauWatch)
     micro_batch: int = 0
     saved: TrainingState | None = None
+    left_out: tuple[tuple[int, int], ...] = ()
+
+    def leaves_out(self, step: int) -> bool:
+        """Whether `step` is one of those that are not trained."""
+        return any(first <= step <= last for first, last in self.left_out)
 
 
 def has_stalled(task: Task, progress: Progress) -> bool:
@@ -65,6 +73,7 @@ class Trainer:
         self._desk = desk
         self._board = board
         self._checkpoints = checkpoints
+        self._settings = settings_that_matter(task.config)
         self._judge = Judge(task, writer, board)
         self._keeper = CheckpointKeeper(
             checkpoints, task.config.checkpoints, writer, progress.saved
@@ -75,6 +84,7 @@ class Trainer:
             task.device,
             steps_per_epoch=task.steps_per_epoch,
             scales_loss=task.precision.scaler is not None,
+            skips=task.config.training.non_finite == "skip",
         )
         self._reporter.totals = progress.totals
         self._stepper = Stepper(
@@ -86,6 +96,7 @@ class Trainer:
             seed=task.config.training.seed,
             clip_norm=task.config.optimizer.clip_norm,
             micro_batch=progress.micro_batch or task.micro_batch,
+            guards_buffers=task.config.training.non_finite == "skip",
         )
 
     def run(self) -> events.Finished | events.Stopped:
@@ -96,12 +107,12 @@ class Trainer:
     def _run(self) -> events.Finished | events.Stopped:
         while self._owes_epoch_end or not self._is_over:
             if not self._owes_epoch_end and not self._train_epoch():
-                self.save()
+                self._save_at_last()
                 return events.Stopped(
                     step=self.progress.step, epoch=self.epoch, by=self._desk.stopped_by
                 )
             self._finish_epoch()
-        self.save()
+        self._save_at_last()
         self._judge.test(self._checkpoints, self.progress.best, self.progress.step)
         return events.Finished(
             step=self.progress.step, epoch=self.epoch, reason=self._reason_to_finish
@@ -118,6 +129,11 @@ class Trainer:
             return False
         for batch in task.train.shuffled(task.config.training.seed, epoch, first=done):
             step = progress.step + 1
+            if progress.left_out and progress.leaves_out(step):
+                # A block holds consecutive steps.
+                reporter.drain()
+                progress.step = step
+                continue
             lr = self._lr_of(step)
             figures = self._stepper(batch, step=step, lr=lr)
             if task.average is not None:
@@ -196,6 +212,15 @@ class Trainer:
         # same bits wherever it comes from.
         self.progress.lr_scale = lr / self._scheduled_lr(self.progress.step + 1)
 
+    def evaluate(self) -> dict[str, float] | None:
+        """Judge the weights of now on the validation split: its figures, None without one."""
+        if self.task.validation is None:
+            return None
+        judgement = self._judge.validate(self.progress.step, by_request=True)
+        # Judging leaves the whole model in training mode.
+        hold_frozen_norms(self.task.model)
+        return dict(judgement.metrics)
+
     def _attend(self) -> bool:
         """Obey what was asked for; False if it was to stop."""
         step = self.progress.step
@@ -224,7 +249,7 @@ class Trainer:
 
     def _log_epoch(self) -> None:
         totals = self._reporter.totals
-        count = max(totals.count, 1)
+        count = totals.count or math.nan
         train = {"loss": totals.loss / count, "accuracy": totals.correct / count}
         self._writer.emit(
             events.EpochFinished(
@@ -252,6 +277,20 @@ class Trainer:
         self._keeper.wait()
         self._reporter.restart_clock()
 
+    def _save_at_last(self) -> None:
+        """Publish the checkpoint that a session ends with; wait for room where the disk is full.
+
+        Raises:
+            StorageError: it could not be written, or a signal ended the waiting.
+        """
+        while True:
+            try:
+                self.save()
+                return
+            except DiskFullError:
+                if not self._desk.rest(RETRY_S):
+                    raise
+
     def _begin_to_save(self) -> None:
         self._reporter.drain()
         average = self.task.average
@@ -273,4 +312,5 @@ class Trainer:
             scaler=pack_scaler(task.precision.scaler),
             average_count=task.average.count if task.average is not None else 0,
             code=task.code,
+            settings=self._settings,
         )

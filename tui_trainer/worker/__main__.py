@@ -5,6 +5,7 @@ Usage: python -P -m tui_trainer.worker JOB_DIR
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -19,7 +20,7 @@ from tui_trainer.core.jobs import (
     TrainJob,
     failure,
 )
-from tui_trainer.errors import TuitrainError, WorkerError
+from tui_trainer.errors import DiskFullError, TuitrainError, WorkerError
 from tui_trainer.store.job_folder import ProgressLog, read_job, write_result
 from tui_trainer.train.interrupts import Interrupts
 from tui_trainer.worker import jobs
@@ -36,19 +37,26 @@ def main(folder: Path) -> int:
             # Before torch is imported: a signal during that second is kept, not lost.
             install_handlers(interrupts)
         result = _do(job, folder, interrupts)
-    except TuitrainError as error:
-        traceback.print_exc()
-        result = failure(error)
     except Exception as error:  # noqa: BLE001 - the boundary of the process
-        traceback.print_exc()
-        result = failure(
-            WorkerError(
-                f"{type(error).__name__}: {error}",
-                "Repeat the command with --debug to see where.",
-            )
-        )
+        # It goes to a file, and the disk may be full: how the job ended is said all the same.
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        result = failure(_explain(error))
     write_result(folder, result)
     return result.exit_status
+
+
+def _explain(error: Exception) -> TuitrainError:
+    if isinstance(error, TuitrainError):
+        return error
+    if isinstance(error, OSError) and error.errno in DiskFullError.numbers:
+        where = f" for {error.filename}" if error.filename else ""
+        return DiskFullError(
+            f"There is no room on the disk{where}.", "Free some space, then repeat the command."
+        )
+    return WorkerError(
+        f"{type(error).__name__}: {error}", "Repeat the command with --debug to see where."
+    )
 
 
 def _do(job: Job, folder: Path, interrupts: Interrupts) -> JobResult:

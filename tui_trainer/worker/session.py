@@ -36,6 +36,8 @@ def run_session(job: TrainJob, interrupts: Interrupts) -> JobResult:
             held.callback(os.close, tree)
         with closing(RunWriter(run)) as writer:
             ending = _train_logged(job, run, writer, interrupts)
+            stop_signal = interrupts.stop_signal
+            writer.wait_for_room(lambda: interrupts.stop_signal == stop_signal)
     stopped_by_signal = interrupts.stop_signal if isinstance(ending, events.Stopped) else None
     return success(describe(read_run(RunFolder(run))), exit_status_of(stopped_by_signal))
 

@@ -13,11 +13,18 @@ import msgspec
 from tui_trainer import paths
 from tui_trainer.checkpoints.read import Checkpoint, read_newest
 from tui_trainer.core import events
-from tui_trainer.core.code_names import compare_code
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.exactness import Difference, exactness_of
 from tui_trainer.core.format import format_counted
 from tui_trainer.core.jobs import TrainJob
-from tui_trainer.errors import DeviceError, ModelError, RunStateError, TuitrainError
+from tui_trainer.errors import (
+    DeviceError,
+    ExactnessError,
+    ModelError,
+    NonFiniteError,
+    RunStateError,
+    TuitrainError,
+)
 from tui_trainer.evaluate.memory import is_out_of_memory
 from tui_trainer.models.code_loader import CodeLoader
 from tui_trainer.models.zoo import count_parameters
@@ -37,6 +44,7 @@ from tui_trainer.train.setup import Task, set_up
 from tui_trainer.train.tensorboard import ScalarBoard
 from tui_trainer.train.trainer import Progress, Trainer, has_stalled
 from tui_trainer.worker.code import load_code_of
+from tui_trainer.worker.rollback import Spans, roll_back
 
 
 def train_run(
@@ -45,6 +53,27 @@ def train_run(
     """Train the run of `job` to its end, logging to `writer`; the last event comes back."""
     set_threads(threads)
     make_repeatable(strictly=job.config.hardware.deterministic)
+    left_out = writer.fold.snapshot.left_out if job.resume else ()
+    while True:
+        try:
+            return _train_on(job, left_out, writer, interrupts, threads, threads_choice)
+        except NonFiniteError as error:
+            if job.config.training.non_finite != "rollback":
+                raise
+            left_out = roll_back(writer, left_out, error)
+            # From here it is what a resume does, with those steps left out.
+            job = msgspec.structs.replace(job, resume=True)
+
+
+def _train_on(
+    job: TrainJob,
+    left_out: Spans,
+    writer: RunWriter,
+    interrupts: Interrupts,
+    threads: int,
+    threads_choice: str,
+) -> events.Finished | events.Stopped:
+    """Train from the newest checkpoint of a run that is resumed, else from its first step."""
     config = job.config
     before = writer.fold.snapshot
     checkpoint, notes = _newest_checkpoint(job) if job.resume else (None, [])
@@ -57,17 +86,22 @@ def train_run(
         code=code,
         is_fresh=checkpoint is None,
     )
-    progress = Progress()
+    progress, differences = Progress(left_out=left_out), list[Difference]()
     if checkpoint is not None:
-        progress = _go_on(task, checkpoint, notes)
+        differences = restore(task, checkpoint)
+        _check_accepted(differences, job)
+        notes += [f"{found.exactness}: {found.text}" for found in differences]
+        progress = _progress_of(task, checkpoint, left_out)
     notes += task.warnings
     _check_goes_on(task, progress, checkpoint, writer)
     notes += _notes_on_total(before.epochs, config)
-    writer.emit(_start_event(job, task, progress))
+    writer.emit(_start_event(job, task, progress, differences))
     for note in notes:
         writer.emit(_warning(note))
     try:
         return _train(job, task, progress, code, writer, interrupts)
+    except NonFiniteError:
+        raise
     except Exception as error:
         explanation = code.explain(error) or _explain(config, error)
         if explanation is None:
@@ -185,11 +219,25 @@ def _newest_checkpoint(job: TrainJob) -> tuple[Checkpoint | None, list[str]]:
     return checkpoint, notes
 
 
-def _go_on(task: Task, checkpoint: Checkpoint, notes: list[str]) -> Progress:
-    """Put a checkpoint into `task`; where training stands then. `notes` for the log are added."""
+def _check_accepted(differences: list[Difference], job: TrainJob) -> None:
+    """Make sure that the person agreed to what a resume cannot repeat.
+
+    Raises:
+        ExactnessError: they did not.
+    """
+    exactness = exactness_of(differences)
+    if exactness.rank <= job.accept.rank:
+        return
+    run = Path(job.run_path).name
+    raise ExactnessError(
+        f"It would not go on exactly: {'; '.join(found.text for found in differences)}.",
+        f"Undo that, or go on all the same with: tuitrain resume {run} --accept {exactness}.",
+    )
+
+
+def _progress_of(task: Task, checkpoint: Checkpoint, left_out: Spans) -> Progress:
+    """Where training stands at a checkpoint that has been put into `task`."""
     state = checkpoint.state
-    differences = restore(task, checkpoint) + compare_code(state.code, task.code)
-    notes += [f"not exact: {difference}" for difference in differences]
     if task.precision.scaler is not None and state.scaler is not None:
         unpack_scaler(task.precision.scaler, state.scaler)
     return Progress(
@@ -200,6 +248,7 @@ def _go_on(task: Task, checkpoint: Checkpoint, notes: list[str]) -> Progress:
         plateau=state.plateau,
         micro_batch=state.micro_batch,
         saved=state,
+        left_out=left_out,
     )
 
 
@@ -212,7 +261,9 @@ def _log_events(run: Path) -> Iterator[events.Event]:
             return
 
 
-def _start_event(job: TrainJob, task: Task, progress: Progress) -> events.SessionStart:
+def _start_event(
+    job: TrainJob, task: Task, progress: Progress, differences: list[Difference]
+) -> events.SessionStart:
     config, run = job.config, Path(job.run_path)
     figures: dict[str, Any] = {
         "session": job.session,
@@ -239,5 +290,12 @@ def _start_event(job: TrainJob, task: Task, progress: Progress) -> events.Sessio
         "pid": os.getpid(),
     }
     if job.resume:
-        return events.Resumed(from_step=progress.step, best=progress.best, **figures)
+        return events.Resumed(
+            from_step=progress.step,
+            best=progress.best,
+            exactness=exactness_of(differences),
+            differences=tuple(difference.text for difference in differences),
+            left_out=progress.left_out,
+            **figures,
+        )
     return events.RunStarted(**figures)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import typer
 
 from tui_trainer.cli.runs.query import list_runs, logs, show
-from tui_trainer.cli.runs.steer import checkpoint, continue_run, pause, set_value, stop
+from tui_trainer.cli.runs.steer import (
+    checkpoint,
+    continue_run,
+    evaluate,
+    pause,
+    set_value,
+    stop,
+)
 
 runs_app = typer.Typer(help="Runs: list, show, logs, stop, pause …", no_args_is_help=True)
 
@@ -16,4 +23,5 @@ runs_app.command("stop")(stop)
 runs_app.command("pause")(pause)
 runs_app.command("continue")(continue_run)
 runs_app.command("checkpoint")(checkpoint)
+runs_app.command("evaluate")(evaluate)
 runs_app.command("set")(set_value)

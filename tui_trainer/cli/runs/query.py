@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Annotated
 
@@ -21,9 +22,11 @@ from tui_trainer.core.format import (
     format_utc,
 )
 from tui_trainer.core.run_record import RunRecord, describe
+from tui_trainer.core.run_state import RunSnapshot
 from tui_trainer.core.text_safety import sanitize
-from tui_trainer.paths import choose_runs_dir
+from tui_trainer.paths import ANNOTATIONS, choose_runs_dir
 from tui_trainer.store.registry import Registry
+from tui_trainer.store.run_folder import changed_since_start, has_damaged_annotations
 
 
 def list_runs(
@@ -93,12 +96,30 @@ def _short_model(name: str) -> str:
 
 def show(reference: RunArgument, runs: RunsOption = None, as_json: JsonOption = False) -> None:
     """Show all that is known of a run."""
-    _, record = Registry(choose_runs_dir(runs)).read(reference)
+    folder, record = Registry(choose_runs_dir(runs)).read(reference)
+    changed = changed_since_start(folder.path, record.snapshot)
+    damaged = (ANNOTATIONS,) if has_damaged_annotations(folder.path) else ()
     if as_json:
-        print_json(describe(record))
+        print_json(describe(record) | {"changed_files": [*changed, *damaged]})
         return
-    for key, value in _facts(record):
+    for key, value in [*_facts(record), *_file_facts(changed, damaged)]:
         print_line(f"{key:<12} {value}")
+
+
+def _file_facts(changed: Iterable[str], damaged: Iterable[str]) -> list[tuple[str, str]]:
+    """What became of the files beside the log, and what to do."""
+    since, mend = "is not as it was when the run last began", "restore it from a copy"
+    return [
+        *(("files", f"{name} {since}: {mend}, unless you changed it") for name in changed),
+        *(("files", f"{name} is damaged: {mend}, or delete it") for name in damaged),
+    ]
+
+
+def _checkpoint_words(snapshot: RunSnapshot) -> str:
+    step = snapshot.checkpoint_step
+    newest = f"step {format_count(step)}" if step is not None else "–"
+    stale = ", stale: newer ones could not be written" if snapshot.checkpoint_is_stale else ""
+    return f"{newest}{stale}"
 
 
 def _facts(record: RunRecord) -> list[tuple[str, str]]:
@@ -122,9 +143,9 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     for split, metrics in snapshot.last.items():
         words = ", ".join(f"{name} {format_metric(value)}" for name, value in metrics.items())
         facts.append((split, words))
-    step, sessions = snapshot.checkpoint_step, format_counted(snapshot.sessions, "session")
+    sessions = format_counted(snapshot.sessions, "session")
     facts += [
-        ("checkpoint", f"step {format_count(step)}" if step is not None else "–"),
+        ("checkpoint", _checkpoint_words(snapshot)),
         ("started", started),
         ("trained", f"{format_duration(snapshot.elapsed_s)} in {sessions}"),
         ("path", record.path),

@@ -1,4 +1,4 @@
-"""`tuitrain runs stop`, `pause`, `continue`, `checkpoint` and `set`: steering a run."""
+"""`tuitrain runs stop`, `pause`, `continue`, `checkpoint`, `evaluate` and `set`: steering a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from tui_trainer.cli.options import JsonOption, RunArgument, RunsOption
 from tui_trainer.cli.output import print_json, print_line
-from tui_trainer.core.format import format_count
+from tui_trainer.core.format import format_count, format_metric
 from tui_trainer.core.run_state import RunState
 from tui_trainer.errors import RunStateError, UsageError
 from tui_trainer.paths import choose_runs_dir
@@ -62,6 +62,16 @@ def checkpoint(
 ) -> None:
     """Save a checkpoint now."""
     _steer(runs, reference, "checkpoint", wait=wait, as_json=as_json)
+
+
+def evaluate(
+    reference: RunArgument,
+    wait: WaitOption = True,
+    runs: RunsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge the weights of now on the validation split; it chooses no checkpoint."""
+    _steer(runs, reference, "evaluate", wait=wait, as_json=as_json)
 
 
 def set_value(
@@ -118,7 +128,9 @@ def _steer(
         print_json(answer)
     else:
         at = f" at step {format_count(answer['step'])}" if "step" in answer else ""
-        print_line(f"{folder.run}: {request}{at}{'' if wait else ' asked for'}")
+        figures = answer.get("metrics", {}).items()
+        found = "".join(f"  {name} {format_metric(float(value))}" for name, value in figures)
+        print_line(f"{folder.run}: {request}{at}{'' if wait else ' asked for'}{found}")
 
 
 def _await_answer(
@@ -143,6 +155,8 @@ def _await_answer(
                 )
             if isinstance(event, ControlApplied) and event.id == request_id:
                 found = {"step": event.step, "state": record.state.value}
+                if request == "evaluate":
+                    found["metrics"] = event.arguments
         if found and request != "stop":
             return found
         if not record.state.is_live:

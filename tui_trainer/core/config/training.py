@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,13 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             description="epochs without a better validation after which to stop; 0 never does",
         ),
     ] = 0
+    non_finite: Annotated[
+        Literal["stop", "skip", "rollback"],
+        Meta(
+            description="where a loss or gradient is not finite: stop the run, skip the step, or "
+            "roll back to a checkpoint and leave out the steps from there"
+        ),
+    ] = "stop"
     overfit_batch: Annotated[
         bool, Meta(description="train on the first batch only, to see that the model can learn")
     ] = False

@@ -212,6 +212,10 @@ class RunScreen(Screen[None]):
         """Save a checkpoint now."""
         await self._ask("checkpoint", "save a checkpoint")
 
+    async def action_evaluate(self) -> None:
+        """Judge the weights of now."""
+        await self._ask("evaluate", "validate now")
+
     async def action_stop(self) -> None:
         """Ask once, then stop with a checkpoint."""
         if not self._can_steer():
