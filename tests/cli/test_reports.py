@@ -44,6 +44,26 @@ def test_runs_are_reported_under_the_promised_names(trained: Home) -> None:
         assert trained.json("runs", "show", reference) == shown
 
 
+def test_files_that_are_not_as_they_were_are_named(trained: Home) -> None:
+    config = trained.run() / "config.toml"
+    config.write_text(config.read_text().replace("momentum = 0.9", "momentum = 0.8"))
+    (trained.run() / "environment.json").unlink()
+    name = trained.run() / "annotations.json"
+    name.write_bytes(name.read_bytes().replace(b"baseline", b"caseline"))
+    since = (
+        "is not as it was when the run last began: restore it from a copy, unless you changed it"
+    )
+    expected = {
+        "config.toml": since,
+        "environment.json": since,
+        "annotations.json": "is damaged: restore it from a copy, or delete it",
+    }
+    assert trained.json("runs", "show", "1")["changed_files"] == [*expected]
+    assert "changed_files" not in trained.json("runs", "list")[0]
+    facts = [line.split(maxsplit=2) for line in trained.do("runs", "show", "1").splitlines()]
+    assert {fact[1]: fact[2] for fact in facts if fact[0] == "files"} == expected
+
+
 def test_datasets_are_reported_under_steady_names(home: Home, tmp_path: Path) -> None:
     listed = home.json("data", "list")
     assert [row["dataset"] for row in listed] == ["digits", "mnist", "wine", "breast-cancer"]

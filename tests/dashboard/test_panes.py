@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from tests.builders import session_start
+from tests.dashboard.conftest import checkpoint
 from tui_trainer.core import events
 from tui_trainer.core.chart import Row, draw_chart
 from tui_trainer.core.happenings import Happening
@@ -134,6 +136,19 @@ def test_the_header_does_not_move_when_numbers_grow() -> None:
     early, late = (record_of("digits", loss) for loss in (0.5, 0.25))
     one, other = texts(header_rows(early, 160, 0.0)), texts(header_rows(late, 160, 0.0))
     assert one[1].index("samples/s") == other[1].index("samples/s")
+
+
+@pytest.mark.parametrize("width", [60, 160])
+def test_the_header_says_since_when_the_checkpoint_is_stale(width: int) -> None:
+    record = record_of("digits", 0.5)
+    words = "checkpoint stale since step 3"
+    assert words not in "".join(texts(header_rows(record, width, 0.0)))
+    failed = events.CheckpointFailed(step=9, newest_step=3, reason="No room.")
+    stale = replace(record, snapshot=apply(record.snapshot, failed))
+    assert words in "".join(texts(header_rows(stale, width, 0.0)))
+    saved = checkpoint(12, 1)
+    fresh = replace(stale, snapshot=apply(stale.snapshot, saved))
+    assert "stale" not in "".join(texts(header_rows(fresh, width, 0.0)))
 
 
 def test_columns_go_before_any_number_is_cut() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -259,6 +260,18 @@ def test_settings_that_change_no_number_keep_a_resume_exact(runs: Runs) -> None:
     runs.train(folder, other, resume=True)
     (resumed,) = (e for e in read_log(folder) if isinstance(e, events.Resumed))
     assert (resumed.exactness, resumed.differences) == ("exact", ())
+
+
+def test_a_disk_that_checkpoints_may_fill_is_told_of(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, config = runs.create(model__name="mlp")
+    real = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: real(path)._replace(free=3 << 20))
+    runs.train(folder, config)
+    (told,) = (text for text in messages(folder) if "are free where the run is kept" in text)
+    assert told.startswith("3.0 MiB are free")
+    assert read_run(folder).state == "finished"
 
 
 def test_a_batch_larger_than_the_data_is_refused(runs: Runs) -> None:

@@ -228,6 +228,9 @@ def _(event: events.Resources, snapshot: RunSnapshot) -> RunSnapshot:
 
 @_fold.register
 def _(event: events.ControlApplied, snapshot: RunSnapshot) -> RunSnapshot:
+    if snapshot.phase == "stopping":
+        # What was asked together with a stop is answered too, and changes nothing any more.
+        return snapshot
     phases: dict[str, Phase] = {"pause": "paused", "continue": "running", "stop": "stopping"}
     return replace(snapshot, phase=phases.get(event.request, snapshot.phase))
 

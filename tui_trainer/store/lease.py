@@ -159,14 +159,11 @@ def acquire_launch(run: Path, session: str, *, force: bool = False) -> RecordLoc
         RunStateError: a worker holds the run or is being started, or locks do not work.
         StorageError: the file that is locked cannot be written.
     """
-    lock, path = None, run / paths.LAUNCH_LOCK
+    path = run / paths.LAUNCH_LOCK
     while True:
         check_free(run)
         try:
             lock = acquire_where_possible(path, session, force=force)
-            # Once more: someone may have started a worker, and let go of this lock, since.
-            check_free(run)
-            return lock
         except BlockingIOError:
             launching, launcher, _ = holder_of(path)
             if launching:
@@ -174,10 +171,15 @@ def acquire_launch(run: Path, session: str, *, force: bool = False) -> RecordLoc
                     f"{run.name} is being started by another tuitrain, process {launcher}.",
                     f"Watch it with: tuitrain attach {run.name}.",
                 ) from None
+            continue
+        try:
+            # Once more: someone may have started a worker, and let go of this lock, since.
+            check_free(run)
         except RunStateError:
             if lock is not None:
                 lock.release()
             raise
+        return lock
 
 
 def acquire_where_possible(path: Path, note: str = "", *, force: bool) -> RecordLock | None:

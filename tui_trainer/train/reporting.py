@@ -114,8 +114,8 @@ class StepReporter:
             step = block.first + int(np.argmin(is_good))
             raise NonFiniteError(
                 f"Loss or gradient was not finite at step {step}; that update was not applied.",
-                "Start again with a smaller --lr, or resume with training.non_finite set to skip or "
-                "rollback in the run's config.toml.",
+                "Start again with a smaller --lr, or resume with training.non_finite set to skip "
+                "or rollback in the run's config.toml.",
                 step=step,
             )
         if self._scales_loss:

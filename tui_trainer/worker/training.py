@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -14,25 +12,19 @@ from tui_trainer import paths
 from tui_trainer.checkpoints.read import Checkpoint, read_newest
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
-from tui_trainer.core.exactness import Difference, exactness_of
-from tui_trainer.core.format import format_counted
+from tui_trainer.core.exactness import Difference
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.errors import (
     DeviceError,
-    ExactnessError,
     ModelError,
     NonFiniteError,
-    RunStateError,
     TuitrainError,
 )
 from tui_trainer.evaluate.memory import is_out_of_memory
 from tui_trainer.models.code_loader import CodeLoader
-from tui_trainer.models.zoo import count_parameters
 from tui_trainer.store.atomic import sweep_hidden
 from tui_trainer.store.control import Inbox
 from tui_trainer.store.event_log import EventLogReader
-from tui_trainer.store.hashing import hash_file
-from tui_trainer.store.run_folder import read_environment
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
 from tui_trainer.train.hardware import make_repeatable, set_threads
@@ -42,8 +34,15 @@ from tui_trainer.train.precision import unpack_scaler
 from tui_trainer.train.resume import abandoned_lr_changes, restore
 from tui_trainer.train.setup import Task, set_up
 from tui_trainer.train.tensorboard import ScalarBoard
-from tui_trainer.train.trainer import Progress, Trainer, has_stalled
+from tui_trainer.train.trainer import Progress, Trainer
 from tui_trainer.worker.code import load_code_of
+from tui_trainer.worker.opening import (
+    check_accepted,
+    check_goes_on,
+    notes_on_room,
+    notes_on_total,
+    start_event,
+)
 from tui_trainer.worker.rollback import Spans, roll_back
 
 
@@ -89,13 +88,13 @@ def _train_on(
     progress, differences = Progress(left_out=left_out), list[Difference]()
     if checkpoint is not None:
         differences = restore(task, checkpoint)
-        _check_accepted(differences, job)
+        check_accepted(differences, job)
         notes += [f"{found.exactness}: {found.text}" for found in differences]
         progress = _progress_of(task, checkpoint, left_out)
     notes += task.warnings
-    _check_goes_on(task, progress, checkpoint, writer)
-    notes += _notes_on_total(before.epochs, config)
-    writer.emit(_start_event(job, task, progress, differences))
+    check_goes_on(task, progress, checkpoint, writer)
+    notes += notes_on_total(before.epochs, config) + notes_on_room(task, writer.run)
+    writer.emit(start_event(job, task, progress, differences))
     for note in notes:
         writer.emit(_warning(note))
     try:
@@ -141,43 +140,6 @@ def _train(
     return ending
 
 
-def _notes_on_total(epochs_before: int, config: RunConfig) -> list[str]:
-    """What a new total of epochs does to a schedule."""
-    name, epochs = config.schedule.name, config.training.epochs
-    if epochs_before in (0, epochs) or name == "constant":
-        return []
-    return [
-        f"the {name} schedule is now spread over {epochs} epochs, not {epochs_before}: "
-        "the learning rate jumps to where it stands there"
-    ]
-
-
-def _check_goes_on(
-    task: Task, progress: Progress, checkpoint: Checkpoint | None, writer: RunWriter
-) -> None:
-    """Make sure that a run that has finished before has something left to train.
-
-    Raises:
-        RunStateError: it has not.
-    """
-    run, training = writer.run, task.config.training
-    if checkpoint is None or writer.fold.snapshot.phase != "finished":
-        return
-    if progress.step >= task.steps:
-        raise RunStateError(
-            f"{run.name} has trained all its {format_counted(training.epochs, 'epoch')}.",
-            f"Give a larger total: tuitrain resume {run.name} --epochs N.",
-        )
-    if has_stalled(task, progress):
-        waited = format_counted(training.early_stopping, "epoch")
-        raise RunStateError(
-            f"{run.name} stopped early, and would do so again: its validation was not better "
-            f"for {waited}.",
-            "Start a run with its weights: tuitrain train … --init-from "
-            f"{run / paths.CHECKPOINTS / checkpoint.folder}.",
-        )
-
-
 def _explain(config: RunConfig, error: Exception) -> TuitrainError | None:
     """A sentence for an error of PyTorch that has a known cause, else None."""
     if isinstance(error, RuntimeError) and is_out_of_memory(error):
@@ -219,22 +181,6 @@ def _newest_checkpoint(job: TrainJob) -> tuple[Checkpoint | None, list[str]]:
     return checkpoint, notes
 
 
-def _check_accepted(differences: list[Difference], job: TrainJob) -> None:
-    """Make sure that the person agreed to what a resume cannot repeat.
-
-    Raises:
-        ExactnessError: they did not.
-    """
-    exactness = exactness_of(differences)
-    if exactness.rank <= job.accept.rank:
-        return
-    run = Path(job.run_path).name
-    raise ExactnessError(
-        f"It would not go on exactly: {'; '.join(found.text for found in differences)}.",
-        f"Undo that, or go on all the same with: tuitrain resume {run} --accept {exactness}.",
-    )
-
-
 def _progress_of(task: Task, checkpoint: Checkpoint, left_out: Spans) -> Progress:
     """Where training stands at a checkpoint that has been put into `task`."""
     state = checkpoint.state
@@ -259,43 +205,3 @@ def _log_events(run: Path) -> Iterator[events.Event]:
         yield from batch.events
         if batch.at_end:
             return
-
-
-def _start_event(
-    job: TrainJob, task: Task, progress: Progress, differences: list[Difference]
-) -> events.SessionStart:
-    config, run = job.config, Path(job.run_path)
-    figures: dict[str, Any] = {
-        "session": job.session,
-        "uuid": read_environment(run).uuid,
-        "dataset": config.data.dataset,
-        "model": config.model.name,
-        "device": str(task.device),
-        "device_name": task.device_title,
-        "epochs": config.training.epochs,
-        "steps": task.steps,
-        "steps_per_epoch": task.steps_per_epoch,
-        "batch_size": config.data.batch_size,
-        "seed": config.training.seed,
-        "threads": task.threads,
-        "parameters": count_parameters(task.model),
-        "train_count": len(task.train),
-        "validation_count": len(task.validation) if task.validation is not None else 0,
-        "test_count": len(task.test),
-        "choices": task.choices,
-        "code": task.code,
-        "config_sha256": hash_file(run / paths.CONFIG),
-        "environment_sha256": hash_file(run / paths.ENVIRONMENT),
-        "data_sha256": task.data_sha256,
-        "pid": os.getpid(),
-    }
-    if job.resume:
-        return events.Resumed(
-            from_step=progress.step,
-            best=progress.best,
-            exactness=exactness_of(differences),
-            differences=tuple(difference.text for difference in differences),
-            left_out=progress.left_out,
-            **figures,
-        )
-    return events.RunStarted(**figures)
