@@ -158,6 +158,14 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
         read_checkpoint(folder)
 
 
+def test_a_manifest_of_another_step_is_found(tmp_path: Path) -> None:
+    folder = _save(tmp_path, 7)
+    manifest = (folder / "manifest.json").read_bytes()
+    (folder / "manifest.json").write_bytes(manifest.replace(b'"step":7', b'"step":5'))
+    with pytest.raises(CheckpointError, match="of different steps"):
+        read_checkpoint(folder)
+
+
 def test_a_damaged_newest_is_set_aside_and_the_one_before_used(tmp_path: Path) -> None:
     _save(tmp_path, 10)
     newest = _save(tmp_path, 20)
@@ -220,11 +228,12 @@ def test_a_full_disk_publishes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert [folder.name for folder in tmp_path.iterdir()] == [folder_name(10)]
 
 
+@pytest.mark.parametrize("part", ["state.json", "manifest.json"])
 def test_what_the_disk_does_not_give_back_is_not_published(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     def write_badly(path: Path, content: bytes) -> None:
-        path.write_bytes(content if path.name != "state.json" else content[:-1] + b" ")
+        path.write_bytes(content if path.name != part else content[:-1] + b" ")
 
     _save(tmp_path, 10)
     monkeypatch.setattr(write, "write_durable", write_badly)
@@ -267,8 +276,11 @@ def test_the_best_is_what_the_newest_readable_checkpoint_says(tmp_path: Path) ->
     _save(tmp_path, 10)
     newest = _save(tmp_path, 20)
     assert best_step_of(tmp_path) == 10
+    told: list[str] = []
     (newest / "state.json").write_bytes(b"torn")
-    assert best_step_of(tmp_path) == 10
+    assert best_step_of(tmp_path, told.append) == 10
+    assert len(told) == 1
+    assert told[0].startswith(f"{newest.name} is damaged")
 
 
 _types = st.sampled_from(

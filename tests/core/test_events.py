@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from tests import builders
 from tui_trainer.core import events
-from tui_trainer.core.events import Damage, Unknown, decode_line, encode_line, number
+from tui_trainer.core.events import (
+    Damage,
+    Unknown,
+    decode_line,
+    encode_line,
+    number,
+    seal,
+    unseal,
+)
 
 _EVENT = events.Steps(
     seq=7,
@@ -168,6 +176,28 @@ def test_every_flipped_bit_of_the_golden_line_is_damage() -> None:
         flipped = bytearray(_GOLDEN)
         flipped[bit // 8] ^= 1 << bit % 8
         assert isinstance(decode_line(bytes(flipped)), Damage), bit
+
+
+def test_a_sealed_file_opens_as_it_was_and_one_without_a_crc_as_it_is() -> None:
+    content = b'{"name":"a","tags":[]}'
+    for written in (seal(content), seal(content).rstrip(b"\n"), content):
+        assert unseal(written) == content
+    assert unseal(b"") == b""
+
+
+def test_a_flipped_bit_in_a_sealed_file_is_found_or_changes_nothing() -> None:
+    content = b'{"name":"a","lr":0.1}'
+    sealed = seal(content)
+    for bit in range(8 * len(sealed)):
+        flipped = bytearray(sealed)
+        flipped[bit // 8] ^= 1 << bit % 8
+        try:
+            read = msgspec.json.decode(unseal(bytes(flipped)))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        assert (read["name"], read["lr"]) == ("a", 0.1)
+        # In the words around the CRC, or the line end.
+        assert bit // 8 >= len(content) - 1
 
 
 def test_the_longest_line_is_one_mebibyte() -> None:

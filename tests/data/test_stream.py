@@ -86,6 +86,30 @@ def test_a_file_that_is_gone_is_named(tmp_path: Path, workers: int) -> None:
             list(batches.shuffled(0, 0))
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "replaced"])
+def test_a_file_that_is_changed_is_not_read_any_more(
+    tmp_path: Path, workers: int, damage: str
+) -> None:
+    inputs = map_inputs(tmp_path, make_inputs(_SPEC, _COUNT))
+    with serve(_SPEC, inputs, placement="stream", workers=workers) as batches:
+        batches._batches_per_chunk = 1
+        passing = batches.shuffled(0, 0)
+        next(passing)
+        file = tmp_path / "inputs.npy"
+        if damage == "cut":
+            os.truncate(file, 200)
+        elif damage == "overwritten":
+            with open(file, "r+b") as opened:
+                opened.seek(-100, os.SEEK_END)
+                opened.write(bytes(100))
+        else:
+            (tmp_path / "new").write_bytes(file.read_bytes())
+            (tmp_path / "new").replace(file)
+        with pytest.raises(WorkerError, match="was changed while it was in use"):
+            list(passing)
+
+
 def test_nothing_is_drawn_from_the_models_generator(batches: Batches) -> None:
     torch.manual_seed(1)
     state = torch.get_rng_state()

@@ -471,3 +471,25 @@ def test_a_line_that_is_too_long_leaves_the_log_as_it_was(log: Path) -> None:
 def test_the_log_is_private(log: Path) -> None:
     EventLogWriter(log)
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("end", [b"\x0b", b"\x00", b"}"])
+def test_another_byte_in_place_of_the_last_line_end_costs_nothing(
+    tmp_path: Path, end: bytes
+) -> None:
+    path = tmp_path / "events.jsonl"
+    builders.write_log(path, [builders.session_start(), builders.steps()])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + end)
+    reader = EventLogReader(path)
+    batch = reader.read()
+    assert [event.seq for event in batch.events] == [1, 2]
+    assert batch.damaged == 1
+    assert reader.read() == Batch()
+    writer = EventLogWriter(path)
+    assert path.read_bytes() == whole
+    writer.append(builders.steps(first=3))
+    writer.close()
+    batch = reader.read()
+    assert [event.seq for event in batch.events] == [3]
+    assert not batch.restarted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -69,19 +70,6 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise _damaged(folder, str(error)) from error
 
 
-def verify_files(folder: Path) -> None:
-    """Read a checkpoint's files and make sure that they are as its manifest says.
-
-    Raises:
-        CheckpointError: they are not.
-        OSError: they cannot be read.
-    """
-    try:
-        _read_parts(folder)
-    except _UNDECODABLE as error:
-        raise _damaged(folder, str(error)) from error
-
-
 def _read_parts(folder: Path) -> tuple[bytes, TrainingState, dict[str, bytes]]:
     """The manifest as it stands in its file, the state, and the parts that it lists, hashed."""
     content = (folder / MANIFEST).read_bytes()
@@ -122,10 +110,11 @@ def _damaged(folder: Path, reason: str) -> CheckpointError:
     )
 
 
-def best_step_of(checkpoints: Path) -> int | None:
+def best_step_of(checkpoints: Path, say: Callable[[str], None] | None = None) -> int | None:
     """The step of the best checkpoint, as the newest readable one knows it; None without one.
 
-    Not from the log: its newest validation may be of a step that was never saved.
+    Not from the log: its newest validation may be of a step that was never saved. `say` is told of
+    newer ones that cannot be read.
     """
     for step in reversed(list_steps(checkpoints)):
         folder = checkpoints / folder_name(step)
@@ -134,8 +123,9 @@ def best_step_of(checkpoints: Path) -> int | None:
             body = _read_verified(folder, STATE, manifest)
             best = msgspec.json.decode(body, type=TrainingState).best
             return best.step if best is not None else None
-        except (OSError, CheckpointError, *_UNDECODABLE):
-            continue
+        except (OSError, CheckpointError, *_UNDECODABLE) as error:
+            if say is not None:
+                say(f"{folder.name} is damaged ({error}); which is best is as of the one before it")
     return None
 
 

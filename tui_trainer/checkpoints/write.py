@@ -21,10 +21,9 @@ from tui_trainer.checkpoints.layout import (
     folder_name,
     list_steps,
 )
-from tui_trainer.checkpoints.read import verify_files
 from tui_trainer.checkpoints.snapshot import Snapshot
-from tui_trainer.errors import CheckpointError, DiskFullError, ModelError, StorageError
-from tui_trainer.store.atomic import new_folder, remove_folder, write_durable
+from tui_trainer.errors import DiskFullError, ModelError, StorageError
+from tui_trainer.store.atomic import holds, new_folder, remove_folder, write_durable
 
 
 class SavedCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +39,7 @@ def save_checkpoint(checkpoints: Path, snapshot: Snapshot) -> SavedCheckpoint:
 
     Raises:
         ModelError: it holds a tensor of an unusual kind.
-        StorageError: it could not be written, or not be read as it was written; nothing was
-            published.
+        StorageError: it could not be written or made durable, or not be read as it was written.
     """
     step = snapshot.state.step
     files = {
@@ -75,12 +73,11 @@ def _publish(folder: Path, files: dict[str, bytes], step: int) -> None:
         with new_folder(folder) as temporary:
             for name, body in files.items():
                 write_durable(temporary / name, body)
-            verify_files(temporary)
-    except CheckpointError as error:
-        raise StorageError(
-            f"The disk did not give back the checkpoint of step {step} as it was written.",
-            "Check the disk, or keep runs on another one.",
-        ) from error
+            if not all(holds(temporary / name, body) for name, body in files.items()):
+                raise StorageError(
+                    f"The disk did not give back the checkpoint of step {step} as it was written.",
+                    "Check the disk, or keep runs on another one.",
+                )
     except OSError as error:
         kind = DiskFullError if error.errno in DiskFullError.numbers else StorageError
         raise kind(

@@ -7,7 +7,9 @@ Inputs are uint8 N×C×H×W (images), float32 N×F (tables) or int32 N×L (token
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,8 @@ from tui_trainer.core.catalog import DatasetEntry
 from tui_trainer.core.events import seal
 from tui_trainer.core.specs import INPUT_DTYPES, KIND_NOUNS, ArrayFile, DatasetSpec, SplitSpec
 from tui_trainer.errors import DatasetError
-from tui_trainer.store.atomic import fsync_file, new_folder, write_durable
+from tui_trainer.store.atomic import holds, new_folder, write_durable
 from tui_trainer.store.datasets import check_array_file, read_spec
-from tui_trainer.store.hashing import hash_file
 
 Inputs = npt.NDArray[Any]
 Images = npt.NDArray[np.uint8]
@@ -63,7 +64,7 @@ def save_prepared(data_dir: Path, entry: DatasetEntry, arrays: Arrays, origin: s
                 origin=origin,
                 vocabulary=entry.vocabulary,
             )
-            write_durable(temporary / paths.DATASET_MANIFEST, seal(msgspec.json.encode(spec)))
+            _write_checked(temporary / paths.DATASET_MANIFEST, seal(msgspec.json.encode(spec)))
     except OSError as error:
         raise DatasetError(
             f"{folder} cannot be written: {error.strerror or error}.",
@@ -161,15 +162,29 @@ def _check_labels(entry: DatasetEntry, split: str, labels: Labels) -> None:
 
 def _write_array(folder: Path, name: str, array: npt.NDArray[np.generic]) -> ArrayFile:
     file = folder / name
-    np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-    fsync_file(file)
+    # Not by `np.save`, which does not notice where the end of an array finds no room.
+    header = io.BytesIO()
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    body = array.reshape(-1).view(np.uint8).data
+    parts: list[bytes | memoryview] = [header.getvalue(), body]
+    _write_checked(file, *parts)
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
     return ArrayFile(
         file=name,
         shape=array.shape,
         dtype=str(array.dtype),
-        size_bytes=file.stat().st_size,
-        sha256=hash_file(file),
+        size_bytes=sum(map(len, parts)),
+        sha256=digest.hexdigest(),
     )
+
+
+def _write_checked(file: Path, *parts: bytes | memoryview) -> None:
+    write_durable(file, *parts)
+    if not holds(file, *parts):
+        raise OSError(errno.EIO, "The disk did not give it back as it was written")
 
 
 def _read_array(folder: Path, array_file: ArrayFile) -> npt.NDArray[Any]:

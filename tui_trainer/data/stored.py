@@ -20,13 +20,16 @@ class _MappedFile(NamedTuple):
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     offset: int
+    stamp: tuple[int, ...]
 
 
 class StoredSamples(Dataset[Tensor]):
     """The samples of `inputs` (N first), by their numbers.
 
     An array mapped from a file is opened anew by each process that reads it, and never travels to
-    another: handles that processes share are shared state, and pickling it would be a copy.
+    another: handles that processes share are shared state, and pickling it would be a copy. A file
+    that is not as it was at first is not read: what was verified is gone, and to read a mapping
+    past the end of its file ends the process.
     """
 
     def __init__(self, inputs: Inputs) -> None:
@@ -36,7 +39,11 @@ class StoredSamples(Dataset[Tensor]):
         self._opened_by = os.getpid()
 
     def __getitem__(self, numbers_B: Indices) -> Tensor:
-        """A copy of the chosen samples, in the order of `numbers_B` and as stored."""
+        """A copy of the chosen samples, in the order of `numbers_B` and as stored.
+
+        Raises:
+            OSError: the file is gone or was changed.
+        """
         array = self._open()
         chosen = np.empty((len(numbers_B), *self.shape), array.dtype)
         # With "raise" numpy fills a buffer of its own first; the numbers are known to be good.
@@ -48,6 +55,8 @@ class StoredSamples(Dataset[Tensor]):
 
     def _open(self) -> npt.NDArray[Any]:
         file = self._file
+        if file is not None and _stamp_of(file.path) != file.stamp:
+            raise OSError(f"{file.path} was changed while it was in use")
         if file is not None and (self._array is None or self._opened_by != os.getpid()):
             self._array = np.memmap(
                 file.path, file.dtype, mode="r", offset=file.offset, shape=file.shape
@@ -68,6 +77,12 @@ def _file_behind(array: npt.NDArray[Any]) -> _MappedFile | None:
         return None
     # A view of a mapped array inherits its `offset`, which is that of the whole.
     distance = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
-    return _MappedFile(
-        os.fspath(whole.filename), array.dtype, array.shape, int(whole.offset) + distance
-    )
+    path = os.fspath(whole.filename)
+    offset = int(whole.offset) + distance
+    return _MappedFile(path, array.dtype, array.shape, offset, _stamp_of(path))
+
+
+def _stamp_of(path: str) -> tuple[int, ...]:
+    """What changes when a file is written to, cut or replaced."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import uuid
@@ -20,7 +21,7 @@ from tui_trainer.data.normalize import Normalize
 from tui_trainer.data.prepared import Inputs
 from tui_trainer.errors import ExportError
 from tui_trainer.export.parity import Parity, check_parity
-from tui_trainer.store.atomic import fsync_file, fsync_folder, replace_file
+from tui_trainer.store.atomic import fsync_file, make_folder, replace_file
 
 OPSET = 20
 OUTPUT = "logits"
@@ -78,7 +79,7 @@ def export_onnx(
     inputs = inputs.astype(INTERFACES[spec.kind].dtype, copy=False)
     temporary = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(output.parent)
         say("exporting")
         opset = _write(shipped, inputs, spec, facts, temporary)
         say("comparing with onnxruntime")
@@ -89,7 +90,7 @@ def export_onnx(
         # First, so that no facts of an older file ever stand beside the new one.
         output.with_suffix(".json").unlink(missing_ok=True)
         temporary.replace(output)
-        fsync_folder(output.parent)
+        # Which makes the name of the model durable too.
         replace_file(output.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(value)))
         return value
     except OSError as error:
@@ -98,8 +99,9 @@ def export_onnx(
             "Choose another place with --output.",
         ) from error
     finally:
-        if temporary.exists():
-            temporary.unlink()
+        # Where the disk refuses this too, the first error is the one to tell.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _write(

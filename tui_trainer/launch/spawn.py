@@ -103,8 +103,9 @@ def start_training(run: Path, job: TrainJob) -> WorkerProcess:
         return _start_training(run, job)
     except OSError as error:
         raise StorageError(
-            f"{run.name} could not be started: {error.strerror or error}.",
-            f"Free some space or mend the disk, then try: tuitrain resume {run.name}.",
+            f"{run.name} could not be started: {error.filename or run}: {error.strerror or error}.",
+            "Free some space, or mend the disk or the permissions, then try: "
+            f"tuitrain resume {run.name}.",
         ) from error
 
 

@@ -8,8 +8,10 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+_COMPARED_BYTES = 16 << 20
 
 
 def fsync_folder(folder: Path) -> None:
@@ -30,21 +32,35 @@ def make_folder(path: Path) -> None:
     fsync_folder(path.parent)
 
 
-def write_durable(path: Path, content: bytes) -> None:
+def write_durable(path: Path, *parts: bytes | memoryview) -> None:
     """Write a new file and make its bytes durable. The name is not: see `fsync_folder`."""
-    _write(path, content, durable=True)
+    _write(path, parts, durable=True)
 
 
-def _write(path: Path, content: bytes, *, durable: bool) -> None:
+def _write(path: Path, parts: Iterable[bytes | memoryview], *, durable: bool) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
         if durable:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def holds(path: Path, *parts: bytes | memoryview) -> bool:
+    """Whether the disk gives back a file as it was written."""
+    with open(path, "rb") as file:
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                content = file.read(min(len(rest), _COMPARED_BYTES))
+                if not content or content != rest[: len(content)]:
+                    return False
+                rest = rest[len(content) :]
+        return not file.read(1)
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -54,7 +70,7 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        _write(temporary, content, durable=durable)
+        _write(temporary, [content], durable=durable)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

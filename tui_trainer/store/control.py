@@ -6,6 +6,7 @@ event that answers it to the log, then deletes the file.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
@@ -24,6 +25,7 @@ from tui_trainer.store.environment import user_name
 RequestName = Literal["stop", "pause", "continue", "checkpoint", "evaluate", "set"]
 _SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
 _MAX_REQUEST_BYTES = 64 * 1024
+_NO_REQUEST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,17 +53,17 @@ def submit(
             f"The lease of {run.name} is damaged: it names no session.",
             "Stop its worker with SIGTERM instead.",
         )
-    asked = Request(
-        id=uuid.uuid4().hex,
-        session=session,
-        request=request,
-        by=user_name(),
-        arguments=arguments or {},
-        asked_ns=time.time_ns(),
-    )
     folder = run / paths.CONTROL
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        asked = Request(
+            id=uuid.uuid4().hex,
+            session=session,
+            request=request,
+            by=user_name(),
+            arguments=arguments or {},
+            asked_ns=_next_ns(folder),
+        )
         replace_file(folder / f"{session}-{asked.id}.json", seal(msgspec.json.encode(asked)))
     except OSError as error:
         raise StorageError(
@@ -70,6 +72,32 @@ def submit(
             "Free some space or mend the disk; SIGTERM stops the run's worker without a request.",
         ) from error
     return asked
+
+
+def _next_ns(folder: Path) -> int:
+    """The time now, but after that of every request in `folder`: clocks are set back at times."""
+    latest = 0
+    for file in _files(folder):
+        with contextlib.suppress(OSError, *_NO_REQUEST):
+            latest = max(latest, _decode(file).asked_ns)
+    return max(time.time_ns(), latest + 1)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Files that may be requests."""
+    with os.scandir(folder) as entries:
+        return [
+            Path(entry.path)
+            for entry in entries
+            if entry.name.endswith(".json") and not entry.name.startswith(".")
+            if entry.is_file(follow_symlinks=False)
+        ]
+
+
+def _decode(file: Path) -> Request:
+    with open(file, "rb") as opened:
+        content = unseal(opened.read(_MAX_REQUEST_BYTES))
+    return msgspec.json.decode(content, type=Request)
 
 
 def _identity(run: Path) -> list[tuple[int, int] | None]:
@@ -108,17 +136,10 @@ class Inbox:
                 "Stop a run before moving or removing its folder.",
             )
         try:
-            entries_now = os.scandir(self._folder)
+            found = _files(self._folder)
         except OSError:
             # The folder is gone or the disk does not answer: training goes on without requests.
             return []
-        with entries_now as entries:
-            found = [
-                Path(entry.path)
-                for entry in entries
-                if entry.name.endswith(".json") and not entry.name.startswith(".")
-                if entry.is_file(follow_symlinks=False)
-            ]
         requests = [self._read(path) for path in found]
         fresh = [asked for asked in requests if asked and asked.id not in self._seen_ids]
         # File times are too coarse to order requests made within a few milliseconds.
@@ -132,12 +153,10 @@ class Inbox:
 
     def _read(self, path: Path) -> Request | None:
         try:
-            with open(path, "rb") as file:
-                content = unseal(file.read(_MAX_REQUEST_BYTES))
-            asked = msgspec.json.decode(content, type=Request)
+            asked = _decode(path)
         except OSError:
             return None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except _NO_REQUEST:
             path.unlink(missing_ok=True)
             return None
         if path.name != f"{asked.session}-{asked.id}.json":

@@ -117,10 +117,14 @@ class EventLogReader:
             self._skips_to_line_end = True
             return len(rest)
         decoded = decode_line(rest)
+        self._line_end_due = not isinstance(decoded, Damage)
         if isinstance(decoded, Damage):
-            return 0
+            decoded = decode_line(rest[:-1])
+            if isinstance(decoded, Damage):
+                return 0
+            # The line is whole, and something else stands where it ends.
+            batch.damaged += 1
         self._accept(decoded, batch)
-        self._line_end_due = True
         return len(rest)
 
     def _accept(self, decoded: Event | Unknown | Damage, batch: Batch) -> None:
@@ -287,14 +291,16 @@ class EventLogWriter:
         last_end = tail.rfind(b"\n") + 1
         rest = tail[last_end:]
         if rest:
-            if isinstance(decode_line(rest), Damage):
-                self.size = start + last_end
-                os.ftruncate(self._descriptor, self.size)
-                tail = tail[:last_end]
-            else:
-                if not self._write(b"\n"):
-                    raise self._failure("the disk is full")
-                tail += b"\n"
+            # Of a whole line only the end may be missing, or something else stand in its place.
+            found = (
+                line for line in (rest, rest[:-1]) if not isinstance(decode_line(line), Damage)
+            )
+            whole = next(found, b"")
+            self.size = start + last_end + len(whole)
+            os.ftruncate(self._descriptor, self.size)
+            if whole and not self._write(b"\n"):
+                raise self._failure("the disk is full")
+            tail = tail[: last_end + len(whole)]
         for line in reversed(tail.split(b"\n")):
             decoded = decode_line(line) if line else Damage("empty")
             if not isinstance(decoded, Damage):

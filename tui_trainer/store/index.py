@@ -31,7 +31,8 @@ class Index:
 
     def read(self) -> dict[str, tuple[str, bytes]]:
         """Every entry: `{run: (signature, content)}`; empty where the index is of no use."""
-        if not self._path.exists():
+        # Not `Path.exists`, which raises where the folder may not be entered.
+        if not os.path.exists(self._path):
             return {}
         try:
             return self._select()
@@ -52,6 +53,7 @@ class Index:
             self._remove_if_damaged(error)
 
     def _connect(self) -> sqlite3.Connection:
+        # Private from the start, and an error where the file may not be written.
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.close(descriptor)
         connection = sqlite3.connect(self._path, timeout=_BUSY_S)
@@ -90,12 +92,18 @@ class Index:
                     [(run, signature, content) for run, (signature, content) in changed.items()],
                 )
                 connection.executemany("DELETE FROM runs WHERE run = ?", [(r,) for r in removed])
+                stored = dict(connection.execute("SELECT run, signature FROM runs"))
+                # A damaged tree can lose what was put into it a moment ago.
+                if any(stored.get(run) != changed[run][0] for run in changed):
+                    raise sqlite3.DatabaseError("an entry is not where it was put")
         finally:
             connection.close()
 
     def _remove_if_damaged(self, error: sqlite3.DatabaseError) -> None:
         # Only the low byte names the kind of error; Python's own carry no code.
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _PASSING:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+        # Without more to it, this one comes of the file's header: see `_connect`.
+        if code & 0xFF in _PASSING and code != sqlite3.SQLITE_READONLY:
             return
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)

@@ -97,7 +97,7 @@ def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLo
 
     run = Path(job.run_path)
     code = load_code_of(job, say=progress.say)
-    best_step = best_step_of(run / paths.CHECKPOINTS)
+    best_step = best_step_of(run / paths.CHECKPOINTS, progress.say)
     is_undecided = best_step is None and bool(list_steps(run / paths.CHECKPOINTS))
     if job.checkpoint == "best" and is_undecided:
         progress.say("no validation has chosen a best checkpoint: taking the last")
