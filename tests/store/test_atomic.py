@@ -21,6 +21,7 @@ from tui_trainer.store.atomic import (
     remove_folder,
     replace_file,
     sweep_hidden,
+    sweep_replacements,
     write_durable,
 )
 
@@ -254,6 +255,16 @@ def test_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == [".DS_Store", "moved", "whole"]
     assert (tmp_path / "moved" / "file").read_bytes() == b"old"
     sweep_hidden(tmp_path / "none")
+
+
+def test_what_a_killed_replacement_left_is_swept(tmp_path: Path) -> None:
+    for name in ("file", "other"):
+        (tmp_path / name).write_bytes(b"whole")
+        (tmp_path / f".{name}.{'0' * 32}.tmp").write_bytes(b"half")
+    (tmp_path / ".file.swp").write_bytes(b"an editor's")
+    sweep_replacements(tmp_path / "file")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == [".file.swp", f".other.{'0' * 32}.tmp", "file", "other"]
 
 
 def test_removed_folder_is_gone_at_once(tmp_path: Path) -> None:

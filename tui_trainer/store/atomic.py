@@ -79,6 +79,19 @@ def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
         fsync_folder(path.parent)
 
 
+def sweep_replacements(path: Path) -> None:
+    """Delete what a process that was killed while it replaced `path` left beside it.
+
+    No one else may replace it now.
+    """
+    unfinished = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{32}}\.tmp")
+    # It only takes room: what cannot be deleted now is found again.
+    with contextlib.suppress(OSError):
+        for file in path.parent.iterdir():
+            if unfinished.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+
+
 _HIDDEN = re.compile(r"\.tmp-(?P<name>.+)-[0-9a-f]{32}(?P<old>-old)?")
 
 

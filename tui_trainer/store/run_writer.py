@@ -27,7 +27,7 @@ from tui_trainer.core.events import (
 from tui_trainer.core.format import format_duration
 from tui_trainer.core.run_state import LogFold, apply
 from tui_trainer.errors import RunStateError, StorageError
-from tui_trainer.store.atomic import replace_file
+from tui_trainer.store.atomic import replace_file, sweep_replacements
 from tui_trainer.store.event_log import EventLogWriter
 from tui_trainer.store.run_folder import read_fold
 
@@ -64,16 +64,24 @@ class RunWriter:
 
     Raises:
         RunStateError: a newer version of the program wrote the run, so it is read-only here.
+        StorageError: the event log cannot be read or written.
     """
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        before = read_fold(run)
+        try:
+            before = read_fold(run)
+        except OSError as error:
+            raise StorageError(
+                f"The event log of {run.name} cannot be read: {error.strerror or error}.",
+                "Mend the disk or the rights of the run folder, then resume the run.",
+            ) from error
         if before.newer_version:
             raise RunStateError(
                 f"{run.name} was written by a newer version of tuitrain.",
                 "Update tuitrain to go on with it.",
             )
+        sweep_replacements(run / paths.SUMMARY)
         self._log = EventLogWriter(run / paths.EVENTS)
         # Opening may have mended the log's end, which changes nothing but where it is.
         self._fold = replace(before, offset=self._log.size)
