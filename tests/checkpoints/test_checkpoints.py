@@ -437,3 +437,29 @@ def test_an_optimizer_of_other_parameters_is_refused(tmp_path: Path) -> None:
     fewer = _OPTIMIZERS["sgd"](list(_model().parameters())[:2])
     with pytest.raises(CheckpointError, match="other parameters"):
         unpack_optimizer(fewer, checkpoint.optimizer_tensors, checkpoint.optimizer)
+
+
+@pytest.mark.parametrize(
+    ("number", "is_lost"), [(errno.EMFILE, False), (errno.EACCES, False), (errno.EIO, True)]
+)
+def test_a_checkpoint_that_cannot_be_read_now_is_not_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_lost: bool
+) -> None:
+    older, newest = _save(tmp_path, 10), _save(tmp_path, 20)
+    real = Path.read_bytes
+
+    def read_bytes(path: Path) -> bytes:
+        if path == newest / "model.safetensors":
+            raise OSError(number, os.strerror(number))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read_bytes)
+        if is_lost:
+            checkpoint, notes = read_newest(tmp_path)
+            assert checkpoint is not None
+            assert (checkpoint.folder, len(notes)) == (older.name, 1)
+            return
+        with pytest.raises(StorageError, match="cannot be read"):
+            read_newest(tmp_path)
+    assert list_steps(tmp_path) == [10, 20]

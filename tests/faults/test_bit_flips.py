@@ -82,10 +82,11 @@ def _look_at_annotations(run: FinishedRun, file: Path) -> object:
 
 
 def _look_at_requests(run: FinishedRun, file: Path) -> object:
-    requests = Inbox(run.path).take()
-    if requests:
-        return requests
-    assert not file.exists()
+    (asked,) = Inbox(run.path).take()
+    if asked.request != "unknown":
+        return asked
+    # Whoever waits for it is answered.
+    assert file.name == f"{asked.session}-{asked.id}.json"
     return DETECTED
 
 

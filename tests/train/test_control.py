@@ -117,6 +117,17 @@ def test_a_paused_run_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch
     assert desk.desk.stopped_by == "SIGTERM"
 
 
+def test_a_request_whose_file_is_damaged_is_refused_by_its_name(desk: Desk) -> None:
+    asked = submit(desk.folder, "now", "stop")
+    (file,) = (desk.folder / "control").iterdir()
+    file.write_bytes(file.read_bytes().replace(b"stop", b"step"))
+    assert desk.attend(7)
+    (event,) = desk.log
+    assert isinstance(event, events.ControlRefused)
+    assert (event.id, event.reason) == (asked.id, "its file is damaged")
+    assert not file.exists()
+
+
 def test_continue_without_a_pause_is_refused(desk: Desk) -> None:
     submit(desk.folder, "now", "continue")
     desk.attend(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +27,10 @@ from tui_trainer.checkpoints.layout import (
 )
 from tui_trainer.checkpoints.state import OptimizerState, TrainingState
 from tui_trainer.core.suggest import hint_for
-from tui_trainer.errors import CheckpointError, CheckpointNotFoundError
+from tui_trainer.errors import CheckpointError, CheckpointNotFoundError, StorageError
 
+# What an error of the system says about a file: it is not there, or the disk lost what it held.
+_LOST = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EIO)
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -53,6 +56,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
     Raises:
         CheckpointError: a file is missing, unknown or not as it was written.
+        StorageError: it cannot be read now, which says nothing against it.
     """
     try:
         manifest, state, bodies = _read_parts(folder)
@@ -66,7 +70,14 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             optimizer=msgspec.json.decode(bodies[OPTIMIZER], type=OptimizerState),
             averaged=None if averaged is None else load(averaged),
         )
-    except (OSError, SafetensorError, *_UNDECODABLE) as error:
+    except OSError as error:
+        if error.errno in _LOST:
+            raise _damaged(folder, str(error)) from error
+        raise StorageError(
+            f"The checkpoint {folder.name} cannot be read: {error.strerror or error}.",
+            "See to that, then try again.",
+        ) from error
+    except (SafetensorError, *_UNDECODABLE) as error:
         raise _damaged(folder, str(error)) from error
 
 

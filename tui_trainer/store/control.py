@@ -24,16 +24,17 @@ from tui_trainer.store.environment import user_name
 
 RequestName = Literal["stop", "pause", "continue", "checkpoint", "evaluate", "set"]
 _SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
+_FILE = re.compile(r"(?P<session>[0-9A-Za-z-]{1,64})-(?P<id>[0-9a-f]{32})\.json")
 _MAX_REQUEST_BYTES = 64 * 1024
 _NO_REQUEST = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing asked of a session of a run."""
+    """One thing asked of a session of a run; `unknown` where its file is damaged."""
 
     id: str
     session: str
-    request: RequestName
+    request: RequestName | Literal["unknown"]
     by: str
     arguments: dict[str, float | str] = {}
     asked_ns: int = 0
@@ -125,7 +126,7 @@ class Inbox:
         self._seen_ids: set[str] = set()
 
     def take(self) -> list[Request]:
-        """The requests not taken before, oldest first. Files that are not requests go.
+        """The requests not taken before, oldest first. Files that are none by their name go.
 
         Raises:
             StorageError: the run's folder was removed or moved away under the worker.
@@ -157,9 +158,13 @@ class Inbox:
         except OSError:
             return None
         except _NO_REQUEST:
+            return self._damaged(path)
+        return asked if path.name == f"{asked.session}-{asked.id}.json" else self._damaged(path)
+
+    def _damaged(self, path: Path) -> Request | None:
+        """What there is to answer to whoever waits for it, if the file's name says who."""
+        match = _FILE.fullmatch(path.name)
+        if match is None:
             path.unlink(missing_ok=True)
             return None
-        if path.name != f"{asked.session}-{asked.id}.json":
-            path.unlink(missing_ok=True)
-            return None
-        return asked
+        return Request(id=match["id"], session=match["session"], request="unknown", by="someone")

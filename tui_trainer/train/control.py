@@ -124,6 +124,8 @@ class ControlDesk:
     def _reason_against(self, asked: Request) -> str:
         if asked.session != self._session:
             return "it was meant for an earlier session"
+        if asked.request == "unknown":
+            return "its file is damaged"
         if asked.request == "continue" and not self._is_paused:
             return "the run is not paused"
         if asked.request == "set":
