@@ -213,6 +213,17 @@ def test_a_session_goes_on_while_the_disk_is_full(
     assert builders.same(writer.fold, read_fold(tmp_path))
 
 
+def test_a_session_that_ends_does_not_wait_for_a_log_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RunWriter(tmp_path)
+    writer.emit(builders.session_start())
+    monkeypatch.setattr(os, "write", _refuse(errno.ENOSPC))
+    writer.emit(builders.steps())
+    monkeypatch.setattr(run_writer.time, "sleep", lambda _: (tmp_path / paths.EVENTS).unlink())
+    writer.wait_for_room(lambda: True)
+
+
 @pytest.mark.parametrize("room_comes", [True, False])
 def test_a_session_that_ends_waits_for_room_until_it_is_told_not_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room_comes: bool

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tui_trainer.core import events
+from tui_trainer.errors import StorageError
 from tui_trainer.store.control import Inbox, submit
 from tui_trainer.store.event_log import EventLogReader
 from tui_trainer.store.run_writer import RunWriter
@@ -189,3 +190,12 @@ def test_a_rest_lasts_until_a_signal_asks_to_stop(
     assert not desk.desk.rest(1e6)
     assert len(naps) == 3
     assert desk.desk.rest(0.0)
+
+
+def test_a_rest_ends_where_the_folder_of_the_run_goes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = desk.folder.with_name("away")
+    monkeypatch.setattr(control.time, "sleep", lambda _: desk.folder.rename(away))
+    with pytest.raises(StorageError, match="was removed or moved"):
+        desk.desk.rest(1e6)

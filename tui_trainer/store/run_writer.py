@@ -122,12 +122,12 @@ class RunWriter:
             self._write_summary()
 
     def wait_for_room(self, goes_on: Callable[[], bool]) -> None:
-        """Wait until a full disk has taken every event, or until `goes_on` is false.
+        """Wait until a full disk has taken every event, or `goes_on` is false, or the log is gone.
 
         Raises:
             StorageError: the disk failed.
         """
-        while not self._log.flush() and goes_on():
+        while not self._log.flush() and goes_on() and self._log.path.exists():
             time.sleep(_ROOM_POLL_S)
         self._fold = replace(self._fold, offset=self._log.size)
         self._tell_of_full_disk()

@@ -93,11 +93,16 @@ class ControlDesk:
         return not self._is_stopping
 
     def rest(self, duration_s: float) -> bool:
-        """Wait, with the run's clock standing still; False if a signal asks to stop meanwhile."""
+        """Wait, with the run's clock standing still; False if a signal asks to stop meanwhile.
+
+        Raises:
+            StorageError: the run's folder was removed or moved away.
+        """
         before, until = self._interrupts.stop_signal, time.monotonic() + duration_s
         self._writer.clock.pause()
         while time.monotonic() < until and self._interrupts.stop_signal == before:
             time.sleep(_PAUSE_POLL_S)
+            self._requests += self._inbox.take()
         self._writer.clock.unpause()
         return self._interrupts.stop_signal == before
 
