@@ -116,6 +116,8 @@ def test_a_paused_run_can_be_stopped(desk: Desk, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(control.time, "sleep", interrupt)
     assert not desk.attend(5)
     assert desk.desk.stopped_by == "SIGTERM"
+    assert isinstance(desk.log[-1], events.ControlApplied)
+    assert (desk.log[-1].request, desk.log[-1].by) == ("stop", "SIGTERM")
 
 
 def test_a_request_whose_file_is_damaged_is_refused_by_its_name(desk: Desk) -> None:

@@ -8,7 +8,7 @@ import signal
 import time
 from typing import Protocol
 
-from tui_trainer.core.events import ControlApplied, ControlRefused, Message, numbers
+from tui_trainer.core.events import ControlApplied, ControlRefused, numbers
 from tui_trainer.errors import StorageError
 from tui_trainer.store.control import Inbox, Request
 from tui_trainer.store.run_writer import RunWriter
@@ -19,6 +19,10 @@ _INBOX_POLL_S = 0.1
 
 REPLAYED = "replayed"
 """The id under which a resumed session logs what it sets again."""
+
+
+SIGNALLED = "signal"
+"""The id under which a stop by a signal is logged."""
 
 
 class Steered(Protocol):
@@ -117,7 +121,7 @@ class ControlDesk:
             else:
                 self._apply(asked, step, loop)
             self._inbox.discard(asked)
-        self._answer_signals(loop)
+        self._answer_signals(step, loop)
 
     def _refuse(self, asked: Request, step: int, reason: str) -> None:
         self._writer.emit(
@@ -175,7 +179,7 @@ class ControlDesk:
         )
         loop.set_lr(lr)
 
-    def _answer_signals(self, loop: Steered) -> None:
+    def _answer_signals(self, step: int, loop: Steered) -> None:
         if self._interrupts.wants_checkpoint:
             self._interrupts.wants_checkpoint = False
             # One that fails has been told by whoever saves, and training goes on.
@@ -184,4 +188,6 @@ class ControlDesk:
         number = self._interrupts.stop_signal
         if number is not None and not self._is_stopping:
             self._is_stopping, self.stopped_by = True, signal.Signals(number).name
-            self._writer.emit(Message(text=f"stopping on {self.stopped_by}"))
+            self._writer.emit(
+                ControlApplied(id=SIGNALLED, request="stop", by=self.stopped_by, step=step)
+            )
