@@ -37,9 +37,7 @@ assert here in Path(tests.__file__).resolve().parents
 sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 
-_long = pytest.mark.skipif(
-    not plan.IS_LONG, reason=f"takes ten minutes: {plan.REPLAY} -k mutant"
-)
+_long = pytest.mark.skipif(not plan.IS_LONG, reason=f"takes ten minutes: {plan.REPLAY} -k mutant")
 
 
 def _run_tests(folder: Path) -> subprocess.CompletedProcess[str]:

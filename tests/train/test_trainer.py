@@ -364,7 +364,7 @@ def test_a_run_waits_at_its_end_for_room_on_a_full_disk(
         return real(folder, snapshot)
 
     def rest(self: ControlDesk, duration_s: float) -> bool:
-        assert duration_s == saving.RETRY_S
+        assert duration_s == saving.END_RETRY_S
         return ended_by == "room"
 
     monkeypatch.setattr(saving, "save_checkpoint", save)

@@ -27,7 +27,10 @@ _SHORTEST_S = 60.0
 _LARGEST_SHARE = 0.01
 
 RETRY_S = 10.0
-"""Seconds until a checkpoint that could not be written is tried again."""
+"""Seconds until a checkpoint that could not be written is tried again while training goes on."""
+
+END_RETRY_S = 2.0
+"""The same where training is over and nothing else is left to do."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tui_trainer.train.freezing import hold_frozen_norms
 from tui_trainer.train.judging import Judge
 from tui_trainer.train.precision import pack_scaler
 from tui_trainer.train.reporting import StepReporter
-from tui_trainer.train.saving import RETRY_S, CheckpointKeeper
+from tui_trainer.train.saving import END_RETRY_S, CheckpointKeeper
 from tui_trainer.train.setup import Task
 from tui_trainer.train.step import Stepper, split_batch
 from tui_trainer.train.tensorboard import ScalarBoard
@@ -288,7 +288,7 @@ class Trainer:
                 self.save()
                 return
             except DiskFullError:
-                if not self._desk.rest(RETRY_S):
+                if not self._desk.rest(END_RETRY_S):
                     raise
 
     def _begin_to_save(self) -> None:
