@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tui_trainer.core import events
+from tui_trainer.core.event_lines import encode_line
 from tui_trainer.core.run_record import Environment
-from tui_trainer.store.event_log import EventLogWriter
+from tui_trainer.core.sealed_json import Number, encode_sealed, number
+from tui_trainer.store.event_writer import EventLogWriter
 
 SESSION = "11111111-1111-4111-8111-111111111111"
 OTHER_SESSION = "22222222-2222-4222-8222-222222222222"
@@ -90,7 +92,7 @@ def numbered(sequence: Iterable[events.Event]) -> list[events.Event]:
 
 
 def log_bytes(sequence: Iterable[events.Event]) -> bytes:
-    return b"".join(map(events.encode_line, numbered(sequence)))
+    return b"".join(map(encode_line, numbered(sequence)))
 
 
 def write_log(path: Path, sequence: Iterable[events.Event]) -> None:
@@ -119,7 +121,7 @@ def environment(uuid: str = "33333333-3333-4333-8333-333333333333") -> Environme
 
 def same(one: msgspec.Struct, other: msgspec.Struct) -> bool:
     """Equality in which NaN equals itself."""
-    return events.encode_sealed(one) == events.encode_sealed(other)
+    return encode_sealed(one) == encode_sealed(other)
 
 
 def fork(child: Callable[[], object]) -> int:
@@ -141,7 +143,7 @@ _LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     str: st.text(max_size=8),
     type(None): st.none(),
-    events.Number: st.floats().map(events.number),
+    Number: st.floats().map(number),
 }
 
 
@@ -173,4 +175,4 @@ any_history: st.SearchStrategy[list[events.Event]] = st.lists(any_event, max_siz
 
 def nan_steps() -> events.Steps:
     """A block whose last loss is not a number, as the log holds it."""
-    return steps(loss=(0.5, events.number(math.nan)))
+    return steps(loss=(0.5, number(math.nan)))

@@ -13,15 +13,8 @@ from hypothesis import strategies as st
 
 from tests import builders
 from tui_trainer.core import events
-from tui_trainer.core.events import (
-    Damage,
-    Unknown,
-    decode_line,
-    encode_line,
-    number,
-    seal,
-    unseal,
-)
+from tui_trainer.core.event_lines import MAX_LINE_BYTES, Unknown, decode_line, encode_line
+from tui_trainer.core.sealed_json import Damage, number, seal, unseal
 
 _EVENT = events.Steps(
     seq=7,
@@ -202,9 +195,9 @@ def test_a_flipped_bit_in_a_sealed_file_is_found_or_changes_nothing() -> None:
 
 def test_the_longest_line_is_one_mebibyte() -> None:
     empty = len(encode_line(events.Message(text="")))
-    longest = events.Message(text="x" * (events.MAX_LINE_BYTES - empty))
+    longest = events.Message(text="x" * (MAX_LINE_BYTES - empty))
     line = encode_line(longest)
-    assert len(line) == events.MAX_LINE_BYTES == 1 << 20
+    assert len(line) == MAX_LINE_BYTES == 1 << 20
     assert decode_line(line) == longest
     with pytest.raises(ValueError, match="message"):
         encode_line(events.Message(text=longest.text + "x"))

@@ -10,10 +10,11 @@ import numpy as np
 from tests.builders import resumed, session_start
 from tui_trainer.core import events
 from tui_trainer.core.happenings import describe_request
+from tui_trainer.core.sealed_json import Number
 from tui_trainer.core.series import GrowingTable, RunSeries
 
 
-def steps(first: int, losses: list[events.Number], elapsed_s: float = 0.0) -> events.Steps:
+def steps(first: int, losses: list[Number], elapsed_s: float = 0.0) -> events.Steps:
     count = len(losses)
     return events.Steps(
         epoch=1,
@@ -34,7 +35,7 @@ def fold(*all_events: events.Event) -> RunSeries:
     return series
 
 
-def evaluated(step: int, loss: events.Number, split: str = "validation") -> events.Evaluated:
+def evaluated(step: int, loss: Number, split: str = "validation") -> events.Evaluated:
     return events.Evaluated(
         split=split, step=step, epoch=1, count=4, metrics={"loss": loss}, duration_s=0.1
     )

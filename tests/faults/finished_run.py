@@ -11,9 +11,9 @@ import pytest
 from tests.train.runs import Runs
 from tui_trainer import paths
 from tui_trainer.checkpoints.layout import list_steps
-from tui_trainer.core.events import seal
 from tui_trainer.core.jobs import TrainJob, success
 from tui_trainer.core.run_record import Annotations, describe
+from tui_trainer.core.sealed_json import seal
 from tui_trainer.store.control import submit
 from tui_trainer.store.job_folder import write_job, write_result
 from tui_trainer.store.run_folder import read_run

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 ATOMIC = "store/atomic.py"
-LOG = "store/event_log.py"
+LOG = "store/event_writer.py"
 SAVE = "checkpoints/write.py"
 LOAD = "checkpoints/read.py"
 DATA = "data/prepared.py"
@@ -204,7 +204,7 @@ MUTANTS = [
     # Checks.
     Mutant(
         "the CRC of a line is not looked at",
-        "core/events.py",
+        "core/sealed_json.py",
         "    if int(match[1], 16) != zlib.crc32(prefix):\n",
         "    if False:\n",
     ),

@@ -20,12 +20,14 @@ from tui_trainer.checkpoints.snapshot import take_snapshot
 from tui_trainer.checkpoints.state import EpochTotals, Fingerprint, TrainingState
 from tui_trainer.checkpoints.write import prune_checkpoints, save_checkpoint
 from tui_trainer.core.config import CheckpointConfig, RunConfig
-from tui_trainer.core.events import Best, CheckpointSaved, Event, Finished, Message, encode_line
+from tui_trainer.core.event_lines import encode_line
+from tui_trainer.core.events import Best, CheckpointSaved, Event, Finished, Message
 from tui_trainer.core.run_state import LogFold, RunState
 from tui_trainer.errors import StorageError
 from tui_trainer.store.atomic import sweep_hidden
 from tui_trainer.store.config_sources import encode_config
-from tui_trainer.store.event_log import EventLogReader, EventLogWriter
+from tui_trainer.store.event_log import EventLogReader
+from tui_trainer.store.event_writer import EventLogWriter
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder, fold_batch, read_fold, read_run
 from tui_trainer.store.run_writer import RunWriter

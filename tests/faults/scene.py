@@ -13,9 +13,9 @@ from tests.command import wait_until
 from tests.faults.stage import Stage, StagedWorker
 from tests.faults.stand_in import Script
 from tests.faults.truth import Truth
-from tui_trainer.core.events import encode_sealed
 from tui_trainer.core.run_name import number_of
 from tui_trainer.core.run_record import RunRecord
+from tui_trainer.core.sealed_json import encode_sealed
 from tui_trainer.store.record_reader import RecordReader
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import read_run

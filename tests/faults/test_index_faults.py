@@ -15,7 +15,8 @@ from tests import builders
 from tests.faults import damages, plan
 from tests.faults.stage import elsewhere
 from tui_trainer import paths
-from tui_trainer.core.events import Event, Finished, Message, encode_sealed
+from tui_trainer.core.events import Event, Finished, Message
+from tui_trainer.core.sealed_json import encode_sealed
 from tui_trainer.store import index, record_reader
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import read_fold, read_run

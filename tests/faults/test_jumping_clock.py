@@ -14,8 +14,9 @@ import pytest
 from tests import builders
 from tests.faults import plan
 from tui_trainer import paths
-from tui_trainer.core.events import Finished, Message, encode_sealed, seal
+from tui_trainer.core.events import Finished, Message
 from tui_trainer.core.run_record import Annotations
+from tui_trainer.core.sealed_json import encode_sealed, seal
 from tui_trainer.store.control import Inbox, submit
 from tui_trainer.store.event_log import EventLogReader
 from tui_trainer.store.lease import acquire_lease

@@ -15,9 +15,12 @@ from tests import builders
 from tests.faults import plan
 from tests.faults.file_damage import Damaged, damage, naming
 from tests.faults.finished_run import FinishedRun, fill_folder
-from tui_trainer.core.events import MAX_LINE_BYTES, Event, Message, encode_line, seal
+from tui_trainer.core.event_lines import MAX_LINE_BYTES, encode_line
+from tui_trainer.core.events import Event, Message
 from tui_trainer.core.run_state import RunSnapshot, apply
-from tui_trainer.store.event_log import Batch, EventLogReader, EventLogWriter
+from tui_trainer.core.sealed_json import seal
+from tui_trainer.store.event_log import Batch, EventLogReader
+from tui_trainer.store.event_writer import EventLogWriter
 from tui_trainer.store.run_folder import RunFolder, read_fold
 
 _DAMAGES = plan.BIT_FLIPS * 3 // 10

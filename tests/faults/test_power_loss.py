@@ -29,7 +29,7 @@ from tests.faults.power import power_cuts
 from tests.faults.run_operations import LOGS, Saving, Session
 from tui_trainer.core.events import Message
 from tui_trainer.errors import StorageError
-from tui_trainer.store.event_log import EventLogWriter
+from tui_trainer.store.event_writer import EventLogWriter
 
 _RANDOM_PER_STEP = 10 if plan.IS_LONG else 1
 _MOST_CUTS = 1_000_000 if plan.IS_LONG else 100

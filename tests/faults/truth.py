@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from tests.faults.stage import StagedWorker
 from tests.faults.stand_in import Script, Told
-from tui_trainer.core.events import Damage, Unknown, decode_line
+from tui_trainer.core.event_lines import Unknown, decode_line
+from tui_trainer.core.sealed_json import Damage
 from tui_trainer.store.control import Request
 from tui_trainer.store.run_folder import RunFolder
 

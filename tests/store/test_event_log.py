@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import builders
-from tui_trainer.core.events import MAX_LINE_BYTES, Message, encode_line
+from tui_trainer.core.event_lines import MAX_LINE_BYTES, encode_line
+from tui_trainer.core.events import Message
 from tui_trainer.errors import StorageError
-from tui_trainer.store import event_log
-from tui_trainer.store.event_log import Batch, EventLogReader, EventLogWriter
+from tui_trainer.store import event_log, event_writer
+from tui_trainer.store.event_log import Batch, EventLogReader
+from tui_trainer.store.event_writer import EventLogWriter
 
 _HISTORY = builders.numbered(
     [builders.session_start(), builders.nan_steps(), Message(text="zwölf"), builders.failed()]
@@ -52,7 +54,8 @@ def log(tmp_path: Path) -> Path:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads in small blocks and short longest lines, so that small logs meet every border."""
     monkeypatch.setattr(event_log, "_READ_BYTES", 128)
-    monkeypatch.setattr(event_log, "MAX_LINE_BYTES", 512)
+    for module in (event_log, event_writer):
+        monkeypatch.setattr(module, "MAX_LINE_BYTES", 512)
 
 
 def test_what_is_written_is_read(log: Path) -> None:
@@ -435,7 +438,7 @@ def test_what_waits_is_written_at_the_end_or_its_loss_is_told(
 
 def test_what_waits_has_a_limit(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = EventLogWriter(log)
-    monkeypatch.setattr(event_log, "_MOST_WAITING_BYTES", 1000)
+    monkeypatch.setattr(event_writer, "_MOST_WAITING_BYTES", 1000)
     monkeypatch.setattr(os, "write", _full_after(0))
     with pytest.raises(StorageError, match="the disk is full"):
         for _ in range(20):

@@ -17,9 +17,10 @@ import pytest
 from tests import builders
 from tests.conftest import MakeRun
 from tui_trainer import paths
-from tui_trainer.core.events import Message, encode_sealed
+from tui_trainer.core.events import Message
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import LogFold
+from tui_trainer.core.sealed_json import encode_sealed
 from tui_trainer.store import index as index_module
 from tui_trainer.store import record_reader
 from tui_trainer.store.index import Index

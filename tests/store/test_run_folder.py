@@ -16,9 +16,10 @@ from tests.builders import OTHER_SESSION, SESSION
 from tests.conftest import Hold, MakeRun
 from tui_trainer import paths
 from tui_trainer.core import events
-from tui_trainer.core.events import encode_line, encode_sealed
+from tui_trainer.core.event_lines import encode_line
 from tui_trainer.core.run_record import Annotations
 from tui_trainer.core.run_state import LogFold, RunSnapshot, apply
+from tui_trainer.core.sealed_json import encode_sealed
 from tui_trainer.errors import StorageError
 from tui_trainer.store import run_folder
 from tui_trainer.store.event_log import EventLogReader

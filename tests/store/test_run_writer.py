@@ -13,7 +13,8 @@ import pytest
 
 from tests import builders
 from tui_trainer import paths
-from tui_trainer.core.events import CheckpointSaved, Finished, Message, encode_line
+from tui_trainer.core.event_lines import encode_line
+from tui_trainer.core.events import CheckpointSaved, Finished, Message
 from tui_trainer.errors import RunStateError, StorageError
 from tui_trainer.store import run_writer
 from tui_trainer.store.event_log import EventLogReader

@@ -18,7 +18,6 @@ from tui_trainer.core.events import (
     Evaluated,
     Event,
     Message,
-    Number,
     Resumed,
     SessionStart,
 )
@@ -33,6 +32,7 @@ from tui_trainer.core.format import (
 from tui_trainer.core.happenings import describe_event
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import RunSnapshot, RunState, remaining_s
+from tui_trainer.core.sealed_json import Number
 from tui_trainer.core.text_safety import sanitize
 
 if TYPE_CHECKING:

@@ -1,26 +1,17 @@
-"""The events of a run and their one-line form in the log.
-
-A line is PREFIX + `,"crc":"` + eight hexadecimal digits + `"}` + LF, where PREFIX is a compact
-JSON object without its closing brace and the digits are the CRC-32 (zlib's) of PREFIX. Numbers
-that JSON cannot hold are the strings "nan", "inf" and "-inf".
-"""
+"""The events of a run; `event_lines` has their form in the log."""
 
 from __future__ import annotations
 
 import math
-import re
 import sys
-import zlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import msgspec
 
-SCHEMA_VERSION = 1
-MAX_LINE_BYTES = 1 << 20
+from tui_trainer.core.sealed_json import Number
 
-Number = float | Literal["nan", "inf", "-inf"]
-"""A float, or one of the strings "nan", "inf", "-inf"; `float()` takes either."""
+SCHEMA_VERSION = 1
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=False):
@@ -273,140 +264,6 @@ KINDS: Mapping[str, type[Event]] = {
 }  # fmt: skip
 
 
-class Damage(msgspec.Struct, frozen=True):
-    """A line that is in the log but not as it was written."""
-
-    reason: str
-
-
-class Unknown(msgspec.Struct, frozen=True):
-    """A whole line of a kind, or a schema version, that this program does not know."""
-
-    v: int
-    seq: int
-    kind: str
-
-
-class _Header(msgspec.Struct):
-    v: int
-    seq: int
-    kind: str
-
-
-_TAIL = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
-_TAIL_BYTES = len(b',"crc":"01234567"}')
-_encoder = msgspec.json.Encoder()
-_header_decoder = msgspec.json.Decoder(_Header)
-_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(struct) for kind, struct in KINDS.items()
-}
-
-
 def kind_of(event: Event) -> str:
     """The event's `kind` as it stands in the log."""
     return str(event.__struct_config__.tag)
-
-
-def encode_sealed(value: msgspec.Struct) -> bytes:
-    """The value as a line of compact JSON that ends in the CRC of what stands before it.
-
-    Non-finite numbers become strings; what UTF-8 cannot hold becomes a question mark.
-    """
-    try:
-        content = _encoder.encode(value)
-    except UnicodeEncodeError:
-        content = b"null"
-    # The encoder writes null for a number that JSON cannot hold.
-    if b"null" in content:
-        content = _encoder.encode(_plain(msgspec.to_builtins(value)))
-    return seal(content)
-
-
-def seal(content: bytes) -> bytes:
-    """A compact JSON object as a line that ends in the CRC of what stands before it."""
-    prefix = content[:-1]
-    return b'%s,"crc":"%08x"}\n' % (prefix, zlib.crc32(prefix))
-
-
-def open_sealed(line: bytes) -> bytes | Damage:
-    """The JSON in a line that `encode_sealed` made (with or without its line end)."""
-    line = line.removesuffix(b"\n")
-    prefix, tail = line[:-_TAIL_BYTES], line[-_TAIL_BYTES:]
-    match = _TAIL.fullmatch(tail)
-    if match is None:
-        return Damage("no CRC at its end")
-    if int(match[1], 16) != zlib.crc32(prefix):
-        return Damage("CRC does not match")
-    return prefix + b"}"
-
-
-def unseal(content: bytes) -> bytes:
-    """The JSON in a file that `seal` made. One without a CRC, of an older version, is as it is.
-
-    A single flipped bit in the words around the CRC also leaves none, and all else as it was.
-
-    Raises:
-        msgspec.DecodeError: the CRC is not that of what stands before it.
-    """
-    if _TAIL.fullmatch(content.removesuffix(b"\n")[-_TAIL_BYTES:]) is None:
-        return content
-    opened = open_sealed(content)
-    if isinstance(opened, Damage):
-        raise msgspec.DecodeError(opened.reason)
-    return opened
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value
-
-
-def encode_line(event: Event) -> bytes:
-    """The event as a line of the log, with its CRC and line end.
-
-    Raises:
-        ValueError: the line would be longer than `MAX_LINE_BYTES`.
-    """
-    line = encode_sealed(event)
-    if len(line) > MAX_LINE_BYTES:
-        raise ValueError(f"the event {kind_of(event)!r} makes a line of {len(line)} bytes")
-    return line
-
-
-def decode_line(line: bytes) -> Event | Unknown | Damage:
-    """The event in a line (with or without its line end). Never raises on damaged input."""
-    if len(line.removesuffix(b"\n")) >= MAX_LINE_BYTES:
-        return Damage("too long")
-    whole = open_sealed(line)
-    if isinstance(whole, Damage):
-        return whole
-    try:
-        header = _header_decoder.decode(whole)
-        decoder = _decoders.get(header.kind)
-        if decoder is None or header.v > SCHEMA_VERSION:
-            return Unknown(header.v, header.seq, header.kind)
-        event: Event = decoder.decode(whole)
-        return event
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Damage(f"not an event: {error}")
-
-
-def number(value: float) -> Number:
-    """A float as the log holds it: itself where finite, else "nan", "inf" or "-inf"."""
-    if value != value:
-        return "nan"
-    if value in (float("inf"), float("-inf")):
-        return "inf" if value > 0 else "-inf"
-    return value
-
-
-def numbers(values: Mapping[str, float]) -> dict[str, Number]:
-    """Floats by name as the log holds them."""
-    return {name: number(value) for name, value in values.items()}

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tui_trainer.core import events
+from tui_trainer.core.sealed_json import Number
 
 
 class RunState(StrEnum):
@@ -266,7 +267,7 @@ def _last_up_to(snapshot: RunSnapshot, step: int) -> dict[str, dict[str, float]]
     }
 
 
-def _floats(metrics: dict[str, events.Number]) -> dict[str, float]:
+def _floats(metrics: dict[str, Number]) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items()}
 
 

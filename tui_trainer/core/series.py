@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tui_trainer.core import events
 from tui_trainer.core.happenings import describe_request
+from tui_trainer.core.sealed_json import Number
 
 FloatArray = NDArray[np.float64]
 
@@ -238,7 +239,7 @@ class RunSeries:
         self._resources.append(step, max(self._elapsed_s, event.elapsed_s), values)
 
     def _evaluate(
-        self, split: str, step: int, event: events.Event, metrics: Mapping[str, events.Number]
+        self, split: str, step: int, event: events.Event, metrics: Mapping[str, Number]
     ) -> None:
         table = self._evaluated.setdefault(split, GrowingTable(("loss", "accuracy")))
         table.cut(step - 1)  # judged again at the same step: the newer figures win
@@ -250,7 +251,7 @@ class RunSeries:
         self._markers.append(Marker(step, max(self._elapsed_s, event.elapsed_s), kind, label))
 
 
-def floats(column: Sequence[events.Number], count: int) -> FloatArray:
+def floats(column: Sequence[Number], count: int) -> FloatArray:
     """`count` numbers from a column of the log, NaN where it is shorter."""
     values = np.fromiter(map(float, column), np.float64, len(column))
     if len(values) == count:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from tui_trainer import paths
 from tui_trainer.core.catalog import DatasetEntry
-from tui_trainer.core.events import seal
+from tui_trainer.core.sealed_json import seal
 from tui_trainer.core.specs import INPUT_DTYPES, KIND_NOUNS, ArrayFile, DatasetSpec, SplitSpec
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import holds, new_folder, write_durable

@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from tui_trainer import paths
-from tui_trainer.core.events import seal, unseal
+from tui_trainer.core.sealed_json import seal, unseal
 from tui_trainer.errors import StorageError
 from tui_trainer.store.atomic import replace_file
 from tui_trainer.store.environment import user_name

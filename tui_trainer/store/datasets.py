@@ -8,7 +8,7 @@ import msgspec
 
 from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
-from tui_trainer.core.events import unseal
+from tui_trainer.core.sealed_json import unseal
 from tui_trainer.core.specs import DATASET_VERSION, ArrayFile, DatasetSpec
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import remove_folder

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from tui_trainer import paths
-from tui_trainer.core.events import seal, unseal
 from tui_trainer.core.jobs import Job, JobResult
+from tui_trainer.core.sealed_json import seal, unseal
 from tui_trainer.errors import WorkerError
 from tui_trainer.store.atomic import replace_file
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import msgspec
 
 from tui_trainer import paths
-from tui_trainer.core.events import Damage, encode_sealed, open_sealed
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import LogFold, RunState
+from tui_trainer.core.sealed_json import Damage, encode_sealed, open_sealed
 from tui_trainer.store.lease import look
 from tui_trainer.store.run_folder import RunFolder, make_record, read_annotations, read_fold
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 
 from tui_trainer import paths
-from tui_trainer.core.events import seal
 from tui_trainer.core.run_name import LAST, check_name, number_in, number_of
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
+from tui_trainer.core.sealed_json import seal
 from tui_trainer.core.suggest import nearest
 from tui_trainer.errors import (
     DiskFullError,

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tui_trainer import paths
-from tui_trainer.core.events import Damage, Unknown, open_sealed, unseal
+from tui_trainer.core.event_lines import Unknown
 from tui_trainer.core.run_record import Annotations, Environment, RunRecord
 from tui_trainer.core.run_state import (
     LeaseView,
@@ -18,6 +18,7 @@ from tui_trainer.core.run_state import (
     apply,
     derive_state,
 )
+from tui_trainer.core.sealed_json import Damage, open_sealed, unseal
 from tui_trainer.errors import StorageError
 from tui_trainer.store.config_sources import read_config
 from tui_trainer.store.event_log import Batch, EventLogReader, event_before

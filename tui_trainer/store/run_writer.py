@@ -22,13 +22,13 @@ from tui_trainer.core.events import (
     Message,
     SessionStart,
     Stopped,
-    encode_sealed,
 )
 from tui_trainer.core.format import format_duration
 from tui_trainer.core.run_state import LogFold, apply
+from tui_trainer.core.sealed_json import encode_sealed
 from tui_trainer.errors import RunStateError, StorageError
 from tui_trainer.store.atomic import replace_file, sweep_replacements
-from tui_trainer.store.event_log import EventLogWriter
+from tui_trainer.store.event_writer import EventLogWriter
 from tui_trainer.store.run_folder import read_fold
 
 _SUMMARY_EVERY_S = 1.0

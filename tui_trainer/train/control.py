@@ -8,7 +8,8 @@ import signal
 import time
 from typing import Protocol
 
-from tui_trainer.core.events import ControlApplied, ControlRefused, numbers
+from tui_trainer.core.events import ControlApplied, ControlRefused
+from tui_trainer.core.sealed_json import numbers
 from tui_trainer.errors import StorageError
 from tui_trainer.store.control import Inbox, Request
 from tui_trainer.store.run_writer import RunWriter

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tui_trainer.core.events import Number, number
+from tui_trainer.core.sealed_json import Number, number
 from tui_trainer.train.step import StepFigures
 
 _BLOCK_S = 0.1

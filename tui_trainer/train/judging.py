@@ -9,6 +9,7 @@ from torch import nn
 
 from tui_trainer.checkpoints.read import find_checkpoint, read_checkpoint
 from tui_trainer.core import events
+from tui_trainer.core.sealed_json import numbers
 from tui_trainer.errors import TuitrainError
 from tui_trainer.evaluate.metrics import Judgement, judge
 from tui_trainer.store.run_writer import RunWriter
@@ -69,7 +70,7 @@ class Judge:
                 step=step,
                 epoch=step // task.steps_per_epoch,
                 count=len(batches),
-                metrics=events.numbers(judgement.metrics),
+                metrics=numbers(judgement.metrics),
                 duration_s=round(time.perf_counter() - since, 3),
                 by_request=by_request,
             )

@@ -16,6 +16,7 @@ from tui_trainer.core import events
 from tui_trainer.core.exactness import settings_that_matter
 from tui_trainer.core.format import format_counted
 from tui_trainer.core.schedules import PlateauWatch, lr_share
+from tui_trainer.core.sealed_json import numbers
 from tui_trainer.errors import DiskFullError
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
@@ -255,7 +256,7 @@ class Trainer:
             events.EpochFinished(
                 epoch=self.epoch,
                 step=self.progress.step,
-                train=events.numbers(train),
+                train=numbers(train),
                 samples_per_s=round(totals.samples / max(totals.duration_s, 1e-9), 1),
                 duration_s=round(totals.duration_s, 3),
             )
