@@ -94,7 +94,7 @@ def test_no_text_or_number_of_a_run_breaks_a_chart(
     text: str, number: float, width: int, x_kind: str
 ) -> None:
     series = RunSeries()
-    value = number(number)
+    value = as_logged(number)
     for event in (
         events.Steps(epoch=1, first=1, loss=(value, 1.0), lr=(value, value), grad_norm=(value,),
                      accuracy=(value, 0.5), samples_per_s=1.0),

@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from tests.command import Home, kill_group, wait_until
+from tui_trainer.checkpoints.layout import list_steps
 from tui_trainer.store.lease import look
 
-# 162 steps an epoch, so that an interruption falls into the middle of one.
-TRAIN = ("train", "digits", "--batch-size", "8", "--epochs", "6", "--seed", "7")
+# 162 steps an epoch, and checkpoints in the middle of them.
+TRAIN = (
+    *("train", "digits", "--batch-size", "8", "--epochs", "6", "--seed", "7"),
+    *("--checkpoints-every-steps", "50"),
+)
 STEPS = 6 * 162
 
 
@@ -61,22 +65,9 @@ def check_same(home: Home, uninterrupted: Home) -> None:
     assert evaluations(home) == evaluations(uninterrupted)
 
 
-def in_the_middle_of_an_epoch(home: Home) -> dict[str, Any]:
-    """The first steps that are past a checkpoint but not the last of their epoch."""
-    home.wait_for_event("checkpoint_saved")
-    count = len(home.events("steps")) + 1
-    while (last := home.wait_for_event("steps", count=count)) and not _is_inside(last):
-        count += 1
-    return last
-
-
-def _is_inside(steps: dict[str, Any]) -> bool:
-    return (steps["first"] + len(steps["loss"]) - 1) % 162 != 0
-
-
 def test_stopped_run_goes_on_as_if_it_had_not_been(home: Home, uninterrupted: Home) -> None:
     home.do(*TRAIN, "--detach")
-    in_the_middle_of_an_epoch(home)
+    home.wait_for_event("checkpoint_saved", count=2)
     os.kill(home.events("run_started")[0]["pid"], signal.SIGTERM)
     wait_until(lambda: not look(home.run()).held, "the end of the worker")
     from_step = home.events("stopped")[0]["step"]
@@ -89,11 +80,11 @@ def test_stopped_run_goes_on_as_if_it_had_not_been(home: Home, uninterrupted: Ho
 
 def test_killed_run_goes_on_from_its_last_checkpoint(home: Home, uninterrupted: Home) -> None:
     home.do(*TRAIN, "--detach")
-    in_the_middle_of_an_epoch(home)
+    home.wait_for_event("checkpoint_saved", count=2)
     kill_group(home.events("run_started")[0]["pid"])
     assert home.state() == "interrupted"
-    saved = home.events("checkpoint_saved")[-1]["step"]
-    assert saved < max(live_steps(home))
+    saved = list_steps(home.run() / "checkpoints")[-1]
+    assert home.events("checkpoint_saved")[-1]["step"] <= saved < STEPS
     home.do("resume", "1")
     assert home.events("resumed")[0]["from_step"] == saved
     check_same(home, uninterrupted)
