@@ -16,6 +16,7 @@ from tui_trainer.core.chart import Row, draw_chart
 from tui_trainer.core.happenings import Happening
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import RunSnapshot, RunState, apply
+from tui_trainer.core.sealed_json import number as as_logged
 from tui_trainer.core.series import RunSeries
 from tui_trainer.dashboard.columns import RunLine, choose_columns, run_row, title_row
 from tui_trainer.dashboard.options import ChartOptions
