@@ -35,7 +35,7 @@ _LONGEST_STALL = Target(5.0, at_least=False)
 # Where the loop's thread does what only safety asks for.
 _CLOCKED: dict[str, dict[str, tuple[str, ...]]] = {
     "tui_trainer.train.saving": {"CheckpointKeeper": ("save", "settle", "wait", "close")},
-    "tui_trainer.store.event_log": {"EventLogWriter": ("sync",)},
+    "tui_trainer.store.event_writer": {"EventLogWriter": ("sync",)},
     "tui_trainer.store.run_writer": {"RunWriter": ("_write_summary",)},
 }
 
@@ -104,7 +104,7 @@ def measure(options: Options, folder: Path) -> Cost:
     }
     job = make_job(options.data_dir, folder / "runs", settings)
     choose_threads(job.config.hardware.threads)
-    with _clocked() as clock:
+    with clocked() as clock:
         run_session(job, Interrupts())
     log = EventLogReader(Path(job.run_path) / paths.EVENTS).read().events
     saved = [event for event in log if isinstance(event, events.CheckpointSaved)]
@@ -117,7 +117,8 @@ def measure(options: Options, folder: Path) -> Cost:
 
 
 @contextmanager
-def _clocked() -> Iterator[Clock]:
+def clocked() -> Iterator[Clock]:
+    """Clocks on all that safety asks of the loop's thread, for the length of the block."""
     clock = Clock()
     with ExitStack() as patches:
         for module, classes in _CLOCKED.items():

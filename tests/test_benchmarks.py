@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import safety
 from benchmarks.report import describe, render
 from benchmarks.results import Result, Row
+from benchmarks.safety import Clock, clocked
 from benchmarks.statistics import (
     Estimate,
     Target,
@@ -20,6 +22,7 @@ from benchmarks.statistics import (
     is_level,
     paired_ratios,
 )
+from tui_trainer.store.event_writer import EventLogWriter
 
 _VALUES = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=60)
 
@@ -142,3 +145,24 @@ def test_a_report_says_what_was_missed_and_what_is_void() -> None:
     assert "| two | 1.500 × | 1.500 … 1.500, n = 30 | ≥ 2 | MISS |" in describe(result)
     assert "| three | 3.000 × | 3.000 … 3.000, n = 30 | ≥ 2 | void |" in text
     assert "- A note." in text
+
+
+def test_clocks_are_put_on_what_there_is_and_taken_off_again() -> None:
+    before = EventLogWriter.sync
+    with clocked() as clock:
+        assert EventLogWriter.sync is not before
+        assert clock.total_s == 0.0
+    assert EventLogWriter.sync is before
+
+
+def test_time_within_a_clocked_call_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(safety.time, "perf_counter", lambda: now[0])
+    clock = Clock()
+
+    def pass_time() -> None:
+        now[0] += 1.0
+
+    inner = clock.around(pass_time)
+    clock.around(lambda: (inner(), pass_time()))()
+    assert clock.total_s == 2.0
