@@ -246,6 +246,17 @@ def test_a_changed_setting_is_named_and_makes_a_run_approximate(runs: Runs) -> N
     assert read_run(folder).state == "finished"
 
 
+def test_a_file_that_was_changed_since_the_last_session_is_named(runs: Runs) -> None:
+    folder, config = runs.create(model__name="mlp")
+    runs.train(folder, config, stop_at=5)
+    runs.train(folder, config, resume=True, stop_at=9)
+    assert not [text for text in messages(folder) if "not as it was" in text]
+    file = folder.path / "environment.json"
+    file.write_bytes(file.read_bytes().replace(b'"command":["test"]', b'"command":["tent"]'))
+    runs.train(folder, config, resume=True)
+    assert "environment.json is not as it was when the run last began" in messages(folder)
+
+
 def test_settings_that_change_no_number_keep_a_resume_exact(runs: Runs) -> None:
     folder, config = runs.create(model__name="mlp")
     runs.train(folder, config, stop_at=5)

@@ -14,10 +14,11 @@ from tui_trainer.core.config import RunConfig
 from tui_trainer.core.exactness import Difference, exactness_of
 from tui_trainer.core.format import format_bytes, format_counted
 from tui_trainer.core.jobs import TrainJob
+from tui_trainer.core.run_state import RunSnapshot
 from tui_trainer.errors import ExactnessError, RunStateError
 from tui_trainer.models.zoo import count_parameters
 from tui_trainer.store.hashing import hash_file
-from tui_trainer.store.run_folder import read_environment
+from tui_trainer.store.run_folder import changed_since_start, read_environment
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.setup import Task
 from tui_trainer.train.trainer import Progress, has_stalled
@@ -73,6 +74,14 @@ def notes_on_total(epochs_before: int, config: RunConfig) -> list[str]:
     return [
         f"the {name} schedule is now spread over {epochs} epochs, not {epochs_before}: "
         "the learning rate jumps to where it stands there"
+    ]
+
+
+def notes_on_files(run: Path, before: RunSnapshot) -> list[str]:
+    """Which files of the run are not as they were when the session before began."""
+    return [
+        f"{name} is not as it was when the run last began"
+        for name in changed_since_start(run, before)
     ]
 
 

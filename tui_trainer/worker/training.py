@@ -39,6 +39,7 @@ from tui_trainer.worker.code import load_code_of
 from tui_trainer.worker.opening import (
     check_accepted,
     check_goes_on,
+    notes_on_files,
     notes_on_room,
     notes_on_total,
     start_event,
@@ -76,6 +77,7 @@ def _train_on(
     config = job.config
     before = writer.fold.snapshot
     checkpoint, notes = _newest_checkpoint(job) if job.resume else (None, [])
+    notes += notes_on_files(writer.run, before) if job.resume else []
     code = load_code_of(job, say=lambda text: writer.emit(_warning(text)))
     task = set_up(
         config,
