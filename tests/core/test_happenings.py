@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests import builders
 from tui_trainer.core import events
 from tui_trainer.core.happenings import describe_event
 
@@ -31,6 +32,16 @@ def test_a_best_checkpoint_is_told_apart() -> None:
     happening = describe_event(saved)
     assert happening is not None
     assert happening.text == "step 1 172  best"
+
+
+def test_a_validation_that_was_asked_for_is_told_apart() -> None:
+    texts = []
+    for by_request in (False, True):
+        happening = describe_event(builders.evaluated(step=1234, by_request=by_request))
+        assert happening is not None
+        texts.append(happening.text)
+    figures = "loss 0.5000  accuracy 0.8000"
+    assert texts == [f"{figures}  epoch 1", f"{figures}  step 1 234, asked for"]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def _(event: events.Resumed) -> Happening | None:
 @_describe.register
 def _(event: events.Evaluated) -> Happening | None:
     parts = [f"{name} {format_metric(float(value))}" for name, value in event.metrics.items()]
-    return _line(event, event.split, "  ".join([*parts, f"epoch {event.epoch}"]))
+    when = f"step {format_count(event.step)}, asked for" if event.by_request else None
+    return _line(event, event.split, "  ".join([*parts, when or f"epoch {event.epoch}"]))
 
 
 @_describe.register
