@@ -223,3 +223,15 @@ def test_the_stall_is_logged_apart_from_the_writing(disk: Disk, saver: Saver) ->
     )
     assert 0 < saved.stall_s < saved.duration_s
     assert msgspec.structs.asdict(saved)["best"] is False
+
+
+def test_a_checkpoint_is_begun_so_early_that_it_is_published_in_time(
+    saver: Saver, clock: Clock
+) -> None:
+    saver.keeper._writing_s = 5.0
+    saver.save(1)
+    saver.keeper.wait()
+    clock.now += 54
+    assert not saver.keeper.is_due(2)
+    clock.now += 2
+    assert saver.keeper.is_due(2)

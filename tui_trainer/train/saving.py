@@ -68,6 +68,7 @@ class CheckpointKeeper:
         self._unsaved: Snapshot | None = None
         self._failure: StorageError | None = None
         self._spare: Snapshot | None = None
+        self._writing_s = 0.0
         self._interval_s = config.every_s or _SHORTEST_S
         self._due_s = time.monotonic() + self._interval_s
 
@@ -133,7 +134,9 @@ class CheckpointKeeper:
     def _start(self, snapshot: Snapshot, *, stall_s: float) -> None:
         publishing = self._thread.submit(self._publish, snapshot)
         self._underway = _Underway(snapshot, stall_s, publishing)
-        self._due_s = time.monotonic() + self._interval_s
+        # So early that it is published when the interval is over: no more than that can be lost.
+        writing_s = min(self._writing_s, self._interval_s / 2)
+        self._due_s = time.monotonic() + self._interval_s - writing_s
 
     def _publish(self, snapshot: Snapshot) -> tuple[SavedCheckpoint, float]:
         """In the thread: the checkpoint, and how long writing it took."""
@@ -178,6 +181,7 @@ class CheckpointKeeper:
         if self._failure is not None:
             self._failure = self._unsaved = None
             self._tell("checkpoints are saved again", "info")
+        self._writing_s = duration_s
         self._adapt_interval(underway.stall_s + duration_s)
 
     def _note_failure(self, snapshot: Snapshot, error: StorageError) -> None:
