@@ -78,6 +78,8 @@ def test_start_tells_what_is_trained_where_and_how_long() -> None:
     assert "epochs" not in line
     (line,) = describe(builders.resumed(1234))
     assert line.endswith("resumed at step 1 234, exact")
+    (line,) = describe(builders.resumed(0))
+    assert line.endswith("resumed at step 0")
 
 
 def test_epoch_is_one_line_with_its_validation() -> None:

@@ -70,7 +70,7 @@ def history_line(
             epochs.append(event)
             return None
         return _fit(_epoch_parts(event, None, snapshot), width)
-    if isinstance(event, Evaluated) and chooses(event) and epochs:
+    if isinstance(event, Evaluated) and event.chooses and epochs:
         return _fit(_epoch_parts(epochs.pop(), event, snapshot, bests), width)
     if isinstance(event, _TOLD) or (isinstance(event, Evaluated) and event.by_request):
         happening = describe_event(event)
@@ -82,11 +82,6 @@ def history_line(
 _TOLD = (CheckpointFailed, ControlApplied, ControlRefused, Diagnosed, Message)
 
 
-def chooses(event: Evaluated) -> bool:
-    """Whether a judgement is one that chooses the best checkpoint."""
-    return event.split == "validation" and not event.by_request
-
-
 def best_steps(events: list[Event], best: Best | None) -> set[int]:
     """The steps that were the best so far when `events` judged them, where `best` was it before.
 
@@ -96,7 +91,7 @@ def best_steps(events: list[Event], best: Best | None) -> set[int]:
     for event in events:
         if isinstance(event, SessionStart):
             best = event.best if isinstance(event, Resumed) else None
-        elif isinstance(event, Evaluated) and chooses(event):
+        elif isinstance(event, Evaluated) and event.chooses:
             metrics = {name: float(value) for name, value in event.metrics.items()}
             before, best = best, Best.choose(best, metrics, event.step)
             if best is not before:
@@ -122,7 +117,9 @@ def _start_parts(event: SessionStart) -> list[Part]:
         (2, f"{epochs} of {format_counted(event.steps_per_epoch, 'step')}"),
     ]
     if isinstance(event, Resumed):
-        parts.append((0, f"resumed at step {format_count(event.from_step)}, {event.exactness}"))
+        # Where it begins at its first step again there is nothing to repeat.
+        how = f", {event.exactness}" if event.from_step else ""
+        parts.append((0, f"resumed at step {format_count(event.from_step)}{how}"))
     return parts
 
 

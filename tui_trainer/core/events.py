@@ -140,6 +140,11 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     duration_s: float
     by_request: bool = False
 
+    @property
+    def chooses(self) -> bool:
+        """Whether it is one that chooses the best checkpoint."""
+        return self.split == "validation" and not self.by_request
+
 
 class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     """A checkpoint was published, durable before this event was written.

@@ -59,14 +59,16 @@ def _(event: events.RunStarted) -> Happening | None:
 @_describe.register
 def _(event: events.Resumed) -> Happening | None:
     step = format_count(event.from_step)
-    return _line(event, "resumed", f"from step {step} on {event.device}, {event.exactness}")
+    how = f", {event.exactness}" if event.from_step else ""
+    return _line(event, "resumed", f"from step {step} on {event.device}{how}")
 
 
 @_describe.register
 def _(event: events.Evaluated) -> Happening | None:
     parts = [f"{name} {format_metric(float(value))}" for name, value in event.metrics.items()]
-    when = f"step {format_count(event.step)}, asked for" if event.by_request else None
-    return _line(event, event.split, "  ".join([*parts, when or f"epoch {event.epoch}"]))
+    asked = f"step {format_count(event.step)}, asked for"
+    parts.append(asked if event.by_request else f"epoch {event.epoch}")
+    return _line(event, event.split, "  ".join(parts))
 
 
 @_describe.register

@@ -206,7 +206,7 @@ def _(event: events.Evaluated, snapshot: RunSnapshot) -> RunSnapshot:
         last=snapshot.last | {event.split: metrics},
         last_steps=snapshot.last_steps | {event.split: event.step},
     )
-    if event.split != "validation" or event.by_request:
+    if not event.chooses:
         return snapshot
     best = events.Best.choose(snapshot.best, metrics, event.step)
     return replace(snapshot, best=best, evaluation_s=event.duration_s)

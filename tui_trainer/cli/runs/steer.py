@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,54 +25,28 @@ if TYPE_CHECKING:
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it has happened.")]
 
 
-def stop(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Stop a run with a checkpoint; it can be resumed."""
-    _steer(runs, reference, "stop", wait=wait, as_json=as_json)
+def _command(request: RequestName, meaning: str) -> Callable[..., None]:
+    """The command that asks a run for something that takes no arguments."""
+
+    def ask(
+        reference: RunArgument,
+        wait: WaitOption = True,
+        runs: RunsOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        _steer(runs, reference, request, wait=wait, as_json=as_json)
+
+    ask.__doc__ = meaning
+    return ask
 
 
-def pause(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Pause a run; its memory stays taken."""
-    _steer(runs, reference, "pause", wait=wait, as_json=as_json)
-
-
-def continue_run(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Let a paused run go on."""
-    _steer(runs, reference, "continue", wait=wait, as_json=as_json)
-
-
-def checkpoint(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Save a checkpoint now."""
-    _steer(runs, reference, "checkpoint", wait=wait, as_json=as_json)
-
-
-def evaluate(
-    reference: RunArgument,
-    wait: WaitOption = True,
-    runs: RunsOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Judge the weights of now on the validation split; it chooses no checkpoint."""
-    _steer(runs, reference, "evaluate", wait=wait, as_json=as_json)
+stop = _command("stop", "Stop a run with a checkpoint; it can be resumed.")
+pause = _command("pause", "Pause a run; its memory stays taken.")
+continue_run = _command("continue", "Let a paused run go on.")
+checkpoint = _command("checkpoint", "Save a checkpoint now.")
+evaluate = _command(
+    "evaluate", "Judge the weights of now on the validation split; it chooses no checkpoint."
+)
 
 
 def set_value(

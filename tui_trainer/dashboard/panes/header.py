@@ -99,8 +99,9 @@ def _figures(record: RunRecord, now: float | None) -> list[Field]:
     snapshot = record.snapshot
     fields = [_best(snapshot), *_last(snapshot)]
     if snapshot.checkpoint_is_stale:
-        since = format_count(snapshot.checkpoint_step or 0)
-        fields.insert(0, field((f"checkpoint stale since step {since}", "warning")))
+        step = snapshot.checkpoint_step
+        stale = f"checkpoint stale since step {format_count(step)}" if step else "nothing saved yet"
+        fields.insert(0, field((stale, "warning")))
     rate = format_rate(snapshot.samples_per_s)
     fields.append(field((f"{rate:>7}", "value"), (" samples/s", "quiet"), rank=4))
     elapsed = format_duration(snapshot.elapsed_s)
