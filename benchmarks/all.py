@@ -8,7 +8,19 @@ import sys
 from benchmarks.options import make_parser, to_options
 from benchmarks.processes import ROOT
 
-_NAMES = ["machine", "steps", "startup", "log_cost", "memory", "safety", "time_to_99"]
+_NAMES = [
+    "machine",
+    "steps",
+    "startup",
+    "log_cost",
+    "memory",
+    "safety",
+    "charts",
+    "dashboard",
+    "watched",
+    "long_run",
+    "time_to_99",
+]
 
 
 def main() -> None:

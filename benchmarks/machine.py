@@ -21,6 +21,8 @@ _PACKAGES = [
     "numpy",
     "tensorboardX",
     "typer",
+    "textual",
+    "textual-plotext",
     "lightning",
     "pytorch-ignite",
     "keras",

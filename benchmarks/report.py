@@ -13,7 +13,18 @@ from benchmarks.statistics import Target
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
-_ORDER = ["steps", "time_to_99", "startup", "log_cost", "memory"]
+_ORDER = [
+    "steps",
+    "time_to_99",
+    "startup",
+    "log_cost",
+    "memory",
+    "safety",
+    "dashboard",
+    "charts",
+    "watched",
+    "long_run",
+]
 _HEAD = """# Results
 
 Made by `python -m benchmarks.all`; README.md in this folder says how each figure is taken and what

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import statistics
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import safety
+from benchmarks import all as every_benchmark
+from benchmarks import long_run, report, safety
+from benchmarks.made_runs import BLOCK_STEPS, STEPS_PER_EPOCH, MadeRun, figures_of, make_registry
 from benchmarks.report import describe, render
 from benchmarks.results import Result, Row
 from benchmarks.safety import Clock, clocked
@@ -22,7 +25,11 @@ from benchmarks.statistics import (
     is_level,
     paired_ratios,
 )
+from tui_trainer.core.run_state import RunState
+from tui_trainer.dashboard.tails import RunTail
 from tui_trainer.store.event_writer import EventLogWriter
+from tui_trainer.store.registry import Registry
+from tui_trainer.store.run_folder import read_run
 
 _VALUES = st.lists(st.floats(1e-6, 1e6), min_size=1, max_size=60)
 
@@ -166,3 +173,47 @@ def test_time_within_a_clocked_call_counts_once(monkeypatch: pytest.MonkeyPatch)
     inner = clock.around(pass_time)
     clock.around(lambda: (inner(), pass_time()))()
     assert clock.total_s == 2.0
+
+
+def test_every_benchmark_has_a_place_in_the_report() -> None:
+    assert set(every_benchmark._NAMES) == {*report._ORDER, "machine"}
+
+
+def test_a_made_run_reads_as_a_real_one(tmp_path: Path) -> None:
+    registry = make_registry(tmp_path / "runs", 2, 2 * STEPS_PER_EPOCH)
+    for folder in registry.folders():
+        record = read_run(folder)
+        assert (record.state, record.damaged, record.missing) == (RunState.FINISHED, 0, 0)
+        assert record.snapshot.step == 2 * STEPS_PER_EPOCH
+        assert record.snapshot.best is not None
+    assert len({read_run(folder).snapshot.uuid for folder in registry.folders()}) == 2
+
+
+def test_a_made_run_lives_until_it_is_closed(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "runs")
+    with MadeRun(registry, 1000, is_live=True) as run:
+        run.train(BLOCK_STEPS + 7)
+        assert read_run(run.folder).state is RunState.RUNNING
+    assert read_run(run.folder).state is RunState.INTERRUPTED
+
+
+@given(first=st.integers(1, 10**7), count=st.integers(1, 600))
+def test_a_step_has_the_same_figures_in_whatever_block(first: int, count: int) -> None:
+    whole, last = figures_of(first, count), figures_of(first + count - 1, 1)
+    for name in ("loss", "lr", "grad_norm", "accuracy"):
+        assert getattr(whole, name)[-1] == getattr(last, name)[0]
+
+
+def test_detail_is_checked_against_what_was_logged(tmp_path: Path) -> None:
+    with MadeRun(Registry(tmp_path / "runs"), 10_000, is_live=False) as run:
+        run.train(5000)
+    tail = RunTail(run.folder)
+    view = tail.read()
+    assert view is not None
+    steps = view.series.steps
+    window = steps.between(1001, 1000 + long_run._ZOOM_STEPS)
+    long_run.check_whole(window, 1001)
+    with pytest.raises(RuntimeError, match="not the 2000 steps"):
+        long_run.check_whole(window, 1002)
+    with pytest.raises(RuntimeError, match="1999 rows"):
+        long_run.check_whole(steps.between(1002, 1000 + long_run._ZOOM_STEPS), 1001)

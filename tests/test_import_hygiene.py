@@ -53,7 +53,7 @@ def test_every_command_has_help_that_needs_neither_numpy_nor_rich(home: Home, pa
     usage = f"Usage: tuitrain {path} ".replace("  ", " ")
     status, modules = imported_by(home, f"{path} --help", prints=usage)
     assert status == 0
-    assert not modules & (TORCH_SIDE | {"numpy", "rich", "textual", "psutil"})
+    assert not modules & (TORCH_SIDE | {"numpy", "rich", "textual", "psutil", "aiohttp"})
 
 
 WITHOUT_WORKER = [

@@ -29,10 +29,12 @@ class TuitrainError(Exception):
     code: ClassVar[str] = "error"
     exit_status: ClassVar[ExitStatus] = ExitStatus.FAILED
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, key: str = "") -> None:
+        """`key` is the setting that is wrong, where one is."""
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.key = key
 
 
 class UsageError(TuitrainError):

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from tests import builders
 from tui_trainer.cli import live, logs, training
 from tui_trainer.cli.options import SETTING_OPTIONS, setting_option
-from tui_trainer.cli.runs import query
 from tui_trainer.core import events
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.jobs import JobResult, failure
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import LogFold, RunSnapshot, RunState, apply
 from tui_trainer.errors import ReportedError, StorageError, UsageError, WorkerError
+from tui_trainer.launch import starting
 from tui_trainer.store.run_folder import RunFolder
 
 MakeRun = Callable[..., RunFolder]
@@ -266,22 +266,8 @@ def test_resume_that_is_refused_is_not_said_to_have_failed(
             return failure(StorageError("no", "None."))
 
     with pytest.raises(ReportedError) as caught:
-        training._unwrap(folder, Refusing(), "new")  # type: ignore[arg-type]
+        starting.settle(folder, Refusing(), "new")  # type: ignore[arg-type]
     assert caught.value.message == what
-
-
-@pytest.mark.parametrize(
-    ("model", "shown"),
-    [
-        ("convnet", "convnet"),
-        ("torchvision:resnet18", "torchvision:resnet18"),
-        ("/home/someone/net.py:Net", "net.py:Net"),
-        ("package.module:Net", "package.module:Net"),
-        ("", ""),
-    ],
-)
-def test_own_code_is_listed_without_its_folders(model: str, shown: str) -> None:
-    assert query._short_model(model) == shown
 
 
 def test_worker_that_died_of_a_full_disk_is_said_to_have(
@@ -296,8 +282,8 @@ def test_worker_that_died_of_a_full_disk_is_said_to_have(
             raise WorkerError("The worker process ended without a result: exit status 1.", "")
 
     monkeypatch.setattr(
-        training.shutil, "disk_usage", lambda path: SimpleNamespace(free=0, used=1, total=1)
+        starting.shutil, "disk_usage", lambda path: SimpleNamespace(free=0, used=1, total=1)
     )
     with pytest.raises(StorageError, match="is full") as caught:
-        training._unwrap(folder, Silent(), "new")  # type: ignore[arg-type]
+        starting.settle(folder, Silent(), "new")  # type: ignore[arg-type]
     assert "tuitrain resume run1" in caught.value.hint

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tui_trainer.core.chart import LABEL_WIDTH, ChartSpec, Curve, Mark, Row, draw_chart
+from tui_trainer.core.canvas import Row
+from tui_trainer.core.chart import LABEL_WIDTH, draw_chart
+from tui_trainer.core.chart_spec import ChartSpec, Curve, Mark
 
 
 def texts(rows: tuple[Row, ...]) -> list[str]:

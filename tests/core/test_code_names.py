@@ -16,6 +16,7 @@ from tui_trainer.core.code_names import (
     is_code_name,
     parse_code_name,
     parse_metric_names,
+    short_name,
 )
 from tui_trainer.errors import ConfigError
 
@@ -30,6 +31,15 @@ def test_names_of_ours_are_not_code(name: str) -> None:
 @pytest.mark.parametrize("name", ["net.py:Net", "nets.small:Net", "net.py", "~/a:b.py:Net", "x:"])
 def test_what_is_meant_as_code_is_code_however_badly_written(name: str) -> None:
     assert is_code_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [("/home/a/net.py:Net", "net.py:Net"), ("nets.small:Net", "nets.small:Net"),
+     ("torchvision:resnet18", "torchvision:resnet18"), ("convnet", "convnet"), ("", "")],
+)  # fmt: skip
+def test_a_short_name_leaves_out_the_folders_of_own_code(text: str, short: str) -> None:
+    assert short_name(text) == short
 
 
 @pytest.mark.parametrize(

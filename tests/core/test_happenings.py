@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests import builders
 from tui_trainer.core import events
-from tui_trainer.core.happenings import describe_event
+from tui_trainer.core.happenings import Happening, describe_event, without_routine
 
 
 def test_numbers_alone_are_no_happening() -> None:
@@ -62,3 +62,11 @@ def test_text_of_a_log_is_made_safe(text: str, hint: str) -> None:
     assert happening is not None
     for part in (happening.text, happening.hint):
         assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in part)
+
+
+def test_what_every_epoch_brings_does_not_push_out_what_is_rare() -> None:
+    routine = [Happening(float(t), "validation", f"{t}") for t in range(50)]
+    rare = Happening(3.5, "control", "set lr")
+    alarm = Happening(4.5, "checkpoint", "could not be written", "warning")
+    kept = without_routine([*routine[:4], rare, routine[4], alarm, *routine[5:]], 2)
+    assert kept == [rare, alarm, *routine[-2:]]

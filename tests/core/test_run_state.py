@@ -80,6 +80,31 @@ def test_the_state_follows_from_lease_and_log(
     assert derive_state(_fold(*history), lease) == state
 
 
+@pytest.mark.parametrize(
+    ("requests", "stops"),
+    [
+        (["stop-after-epoch"], True),
+        (["stop-after-epoch", "continue"], False),
+        (["stop-after-epoch", "pause"], True),
+        (["stop-after-epoch", "pause", "continue"], True),
+        (["stop-after-epoch", "pause", "continue", "continue"], False),
+        (["pause", "continue"], False),
+    ],
+)
+def test_a_stop_after_the_epoch_stands_until_a_continue_that_ends_no_pause(
+    requests: list[str], stops: bool
+) -> None:
+    asked = [*_STARTED, *map(control_applied, requests)]
+    assert _fold(*asked).stops_after_epoch == stops
+    assert derive_state(_fold(*asked), _HELD) == (
+        "paused" if requests[-1] == "pause" else "running"
+    )
+    # A rollback begins the same session anew, a resume another one.
+    again = builders.resumed(0, session=SESSION)
+    assert _fold(*asked, again).stops_after_epoch == stops
+    assert not _fold(*asked, builders.resumed(0, session=OTHER_SESSION)).stops_after_epoch
+
+
 def test_there_are_nine_states() -> None:
     assert sorted(RunState) == sorted(
         [

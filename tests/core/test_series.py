@@ -9,9 +9,10 @@ import numpy as np
 
 from tests.builders import resumed, session_start
 from tui_trainer.core import events
+from tui_trainer.core.growing_table import GrowingTable
 from tui_trainer.core.happenings import describe_request
 from tui_trainer.core.sealed_json import Number
-from tui_trainer.core.series import GrowingTable, RunSeries
+from tui_trainer.core.series import RunSeries
 
 
 def steps(first: int, losses: list[Number], elapsed_s: float = 0.0) -> events.Steps:
@@ -123,7 +124,7 @@ def test_growth_is_amortised() -> None:
     table = GrowingTable(("loss",))
     buffers = set()
     for number in range(10_000):
-        table.append(float(number), 0.0, {"loss": 1.0})
+        table.append(float(number), 0.0, 0.0, {"loss": 1.0})
         buffers.add(id(table._buffers["loss"]))
     assert len(table) == 10_000
     assert len(buffers) < 20

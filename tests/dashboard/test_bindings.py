@@ -5,14 +5,20 @@ from __future__ import annotations
 import pytest
 
 from tui_trainer.dashboard.app import DashboardApp
-from tui_trainer.dashboard.bindings import KEYS, Place, bindings_of, footer_keys
+from tui_trainer.dashboard.bindings import KEYS, Place, bindings_of, footer_keys, keys_of, places_at
+from tui_trainer.dashboard.screens.compare import CompareScreen
+from tui_trainer.dashboard.screens.form import FormScreen
 from tui_trainer.dashboard.screens.help import HelpScreen, help_rows
 from tui_trainer.dashboard.screens.run import RunScreen
 from tui_trainer.dashboard.screens.runs import RunsScreen
+from tui_trainer.dashboard.screens.viewport import ViewportScreen
 
 OWNERS: dict[Place, type] = {
+    "compare": CompareScreen,
+    "charts": ViewportScreen,
     "runs": RunsScreen,
     "run": RunScreen,
+    "form": FormScreen,
     "help": HelpScreen,
     "everywhere": DashboardApp,
 }
@@ -27,8 +33,7 @@ def test_every_key_does_something_where_it_stands(key) -> None:  # type: ignore[
 
 @pytest.mark.parametrize("place", OWNERS)
 def test_no_key_means_two_things_in_one_place(place: Place) -> None:
-    names = [name for key in KEYS if key.place in (place, "everywhere")
-             for name in key.keys.split(",")]  # fmt: skip
+    names = [name for at in places_at(place) for key in keys_of(at) for name in key.keys.split(",")]
     if place == "help":
         names.remove("question_mark")  # it closes the page it opened
     assert len(names) == len(set(names)) or place == "everywhere"

@@ -12,21 +12,24 @@ from rich.cells import cell_len
 from tests.builders import session_start
 from tests.dashboard.conftest import checkpoint
 from tui_trainer.core import events
-from tui_trainer.core.chart import Row, draw_chart
+from tui_trainer.core.axis import XKind
+from tui_trainer.core.canvas import Row
+from tui_trainer.core.chart import draw_chart
 from tui_trainer.core.happenings import Happening
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import RunSnapshot, RunState, apply
 from tui_trainer.core.sealed_json import number as as_logged
 from tui_trainer.core.series import RunSeries
-from tui_trainer.dashboard.columns import RunLine, choose_columns, run_row, title_row
-from tui_trainer.dashboard.options import ChartOptions
+from tui_trainer.dashboard.columns import RunLine, age_text, loss_curve
+from tui_trainer.dashboard.options import X_KINDS, ChartOptions
 from tui_trainer.dashboard.palette import STATE_GLYPHS, state_text
-from tui_trainer.dashboard.panes.curves import CurveDrafts
+from tui_trainer.dashboard.panes.curves import STEP_CHARTS, CurveDrafts
 from tui_trainer.dashboard.panes.events import event_rows
 from tui_trainer.dashboard.panes.header import clock_time, end_time, header_rows
-from tui_trainer.dashboard.panes.memory import memory_content
+from tui_trainer.dashboard.panes.memory import RESOURCE_CHARTS, resource_content
 from tui_trainer.dashboard.panes.result import result_rows
 from tui_trainer.dashboard.rows import field, fit_row, justify, wrap_text
+from tui_trainer.dashboard.table_rows import choose_columns, run_row, title_row
 from tui_trainer.dashboard.views import RunView
 
 NASTY = st.text(max_size=40) | st.sampled_from(
@@ -81,7 +84,7 @@ def test_no_text_or_number_of_a_run_breaks_a_line(
     record = record_of(text, number, state)
     other = record_of(text, number)
     rows: list[Row] = [*header_rows(record, width, 1e9), *result_rows(record, [other], width)]
-    line = RunLine(record, np.array([number, 1.0]), 1e9)
+    line = RunLine(record, loss_curve(np.array([number, 1.0])), age_text(record, 1e9))
     rows += [run_row(line, width, selected=True), title_row(width)]
     happening = Happening(number, "kind", "text " * 9, "error", "hint")
     rows += event_rows([happening] * 3, width, 7)
@@ -90,9 +93,9 @@ def test_no_text_or_number_of_a_run_breaks_a_line(
 
 
 @settings(max_examples=40, deadline=None)
-@given(NASTY, NUMBERS, st.integers(20, 120), st.sampled_from(["time", "step"]))
+@given(NASTY, NUMBERS, st.integers(20, 120), st.sampled_from(X_KINDS), st.booleans())
 def test_no_text_or_number_of_a_run_breaks_a_chart(
-    text: str, number: float, width: int, x_kind: str
+    text: str, number: float, width: int, x_kind: XKind, has_cursor: bool
 ) -> None:
     series = RunSeries()
     value = as_logged(number)
@@ -106,9 +109,11 @@ def test_no_text_or_number_of_a_run_breaks_a_chart(
     ):  # fmt: skip
         series.apply(event)
     view = RunView(record_of(text, number), series=series.view(), read_share=1.0)
-    drafts, options = CurveDrafts(), ChartOptions(x_kind=x_kind)  # type: ignore[arg-type]
-    for draft in (drafts.loss, drafts.accuracy, drafts.lr, drafts.grad_norm):
-        content = draft(view, options)
+    drafts = CurveDrafts()
+    options = ChartOptions(x_kind=x_kind, smoothing=2, cursor=1.0 if has_cursor else None)
+    contents = [drafts.draft(name, view, options) for name in (*STEP_CHARTS, text)]
+    contents += [resource_content(name, view, options) for name in RESOURCE_CHARTS]
+    for content in contents:
         rows = [justify(content.left, content.right, width), *draw_chart(content.spec, width, 9)]
         assert_printable(texts(rows))
         assert all(cell_len(text) == width for text in texts(rows))
@@ -180,12 +185,13 @@ def test_memory_of_the_host_is_shown_without_a_device() -> None:
     snapshot = apply(record.snapshot, resources)
     fields = {name: getattr(record, name) for name in record.__struct_fields__}
     record = RunRecord(**fields | {"snapshot": snapshot})
-    content = memory_content(RunView(record, series=series.view()))
+    content = resource_content("memory", RunView(record, series=series.view()), ChartOptions())
     text = texts([justify(content.left, content.right, 80), justify(content.legend, (), 80)])
     assert "2.0 GiB of 8.0 GiB" in text[0]
     assert "process 1.0 GiB" in text[1] and "processor  25 %" in text[1]
 
 
 def test_without_figures_memory_says_so() -> None:
-    rows = draw_chart(memory_content(RunView(record_of("x", 1.0))).spec, 50, 8)
-    assert any("no figures yet" in text for text in texts(rows))
+    content = resource_content("memory", RunView(record_of("x", 1.0)), ChartOptions())
+    rows = draw_chart(content.spec, 50, 8)
+    assert any("reading the log" in text for text in texts(rows))

@@ -6,6 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.message import Message
 
@@ -17,7 +18,7 @@ from tui_trainer.core.run_state import RunState
 from tui_trainer.dashboard import tails
 from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
 from tui_trainer.dashboard.tails import LossTail, RunList, RunTail
-from tui_trainer.dashboard.views import RunsView
+from tui_trainer.dashboard.views import RunsView, RunView
 from tui_trainer.dashboard.watcher import Watcher
 from tui_trainer.store import record_reader
 from tui_trainer.store.registry import Registry
@@ -47,7 +48,7 @@ def test_a_long_log_is_read_in_pieces(make_run: MakeRun) -> None:
     assert len(shares) > 1
     assert shares == sorted(shares) and shares[-1] == 1.0 and shares[0] < 1.0
     last = views[-1]
-    assert last is not None and len(last.series.steps) == count
+    assert last is not None and last.series.steps.step[-1] == count
     assert tail.read() is None  # nothing new
 
 
@@ -146,13 +147,13 @@ def test_the_watcher_posts_only_what_changed(registry: Registry, make_run: MakeR
     run.train()
     posted: list[Message] = []
     watcher = Watcher(registry, posted.append)
-    watcher.watch(run.folder)
+    watcher.watch([run.folder])
     for _ in range(5):
-        watcher._look_at_run()
+        watcher._look_at_runs()
         watcher._look_at_list()
     assert [type(message) for message in posted] == [RunUpdated, RunsUpdated]
     run.emit(steps(26, 1, epoch=3))
-    watcher._look_at_run()
+    watcher._look_at_runs()
     assert isinstance(posted[-1], RunUpdated)
     assert posted[-1].view.record.snapshot.step == 26
 
@@ -224,3 +225,48 @@ def test_a_fault_of_the_watcher_is_said_not_swallowed(
     watcher.join(10)
     assert isinstance(posted[0], WatchFailed)
     assert "a fault of ours" in posted[0].text
+
+
+def read_whole(tail: RunTail) -> RunView:
+    """Read until nothing is left to read, and return the newest picture."""
+    view = tail.read()
+    while tail.is_behind or view is None:
+        view = tail.read() or view
+    return view
+
+
+def test_every_step_of_a_span_is_shown_again_however_long_the_run(make_run: MakeRun) -> None:
+    run, count, block = make_run(), 90_000, 500
+    values = np.random.default_rng(0).normal(size=count).astype(np.float32).astype(float)
+    run.emit(session_start())
+    for start in range(0, count, block):
+        run.emit(steps(start + 1, block, loss=tuple(values[start : start + block].tolist())))
+    tail = RunTail(run.folder)
+    merged = read_whole(tail).series.steps
+    assert len(merged) < count
+    spans = ((10_000, 10_400), (40_000, 47_000))
+    tail.look_closer(spans)
+    table = read_whole(tail).series.steps
+    for first, last in spans:
+        part = table.between(first, last)
+        assert part.step.tolist() == list(range(first, last + 1))
+        assert part["loss"].tolist() == values[first - 1 : last].tolist()
+    assert np.all(np.diff(table.step) > 0) and table.step[-1] == count
+    tail.look_closer(())
+    assert len(read_whole(tail).series.steps) == len(merged)
+
+
+def test_a_span_is_read_from_the_branch_that_lives(make_run: MakeRun) -> None:
+    run = make_run()
+    run.emit(session_start())
+    for start in range(0, 60_000, 500):
+        run.emit(steps(start + 1, 500, loss=(1.0,) * 500))
+    run.emit(resumed(from_step=20_000))
+    for start in range(20_000, 110_000, 500):
+        run.emit(steps(start + 1, 500, loss=(2.0,) * 500))
+    tail = RunTail(run.folder)
+    read_whole(tail)
+    tail.look_closer(((19_900, 20_100),))
+    part = read_whole(tail).series.steps.between(19_900, 20_100)
+    assert part.step.tolist() == list(range(19_900, 20_101))
+    assert part["loss"].tolist() == [1.0] * 101 + [2.0] * 100

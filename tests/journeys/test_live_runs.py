@@ -87,6 +87,34 @@ def test_stop_from_another_terminal_ends_an_attached_train_well(home: Home) -> N
     assert home.json("runs", "show", "1") == shown
 
 
+def test_run_stops_after_its_epoch_unless_that_is_taken_back(home: Home) -> None:
+    with home.live_run() as run:
+        home.wait_for_event("epoch_finished")
+        asked = home.start("runs", "stop", run, "--after-epoch", "--json")
+        stopped = json.loads(asked.communicate()[0])
+        assert (stopped["request"], stopped["state"]) == ("stop-after-epoch", "stopped")
+        shown = home.json("runs", "show", run)
+        per_epoch = shown["steps"] // shown["epochs"]
+        assert stopped["step"] == shown["step"] == shown["checkpoint_step"]
+        assert shown["step"] % per_epoch == 0
+        (ended,) = home.events("stopped")
+        judged = [event["step"] for event in home.events("evaluated")]
+        assert judged[-1] == ended["step"]
+
+
+def test_a_stop_after_the_epoch_is_taken_back_from_another_terminal(home: Home) -> None:
+    # An epoch that takes seconds, so that it does not end meanwhile.
+    with home.live_run("--model", "resnet-small", "--batch-size", "1") as run:
+        home.wait_for_event("steps")
+        waiting = home.start("runs", "stop", run, "--after-epoch")
+        home.wait_for_event("control_applied")
+        home.do("runs", "continue", run)
+        _, told = waiting.communicate()
+        assert waiting.returncode == 2
+        assert "run1 goes on: the stop after its epoch was taken back." in told
+        assert trains_on(home)
+
+
 def test_run_is_paused_continued_saved_and_set_from_another_terminal(home: Home) -> None:
     settings = ("schedule.name=constant", "schedule.warmup=0", "checkpoints.keep=10000")
     with home.live_run(*[f"--set={setting}" for setting in settings]) as run:

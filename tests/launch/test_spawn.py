@@ -59,6 +59,14 @@ def test_job_gives_its_value_and_passes_its_progress_on(tmp_path: Path, scratch:
     assert list(scratch.iterdir()) == []
 
 
+def test_a_job_that_is_not_wanted_any_more_is_ended(tmp_path: Path, scratch: Path) -> None:
+    with pytest.raises(WorkerError, match="was called off"):
+        run_job(prepare(tmp_path / "data"), lambda _: None, lambda: False)
+    assert not workers(os.getpid())
+    assert not (tmp_path / "data" / "digits").exists()
+    assert list(scratch.iterdir()) == []
+
+
 def test_error_of_a_job_is_the_same_on_this_side(tmp_path: Path, scratch: Path) -> None:
     said: list[str] = []
     with pytest.raises(ReportedError, match="digits is not imported from files") as caught:

@@ -137,6 +137,45 @@ def test_continue_without_a_pause_is_refused(desk: Desk) -> None:
     assert isinstance(desk.log[0], events.ControlRefused)
 
 
+def test_a_stop_after_the_epoch_waits_for_its_end(desk: Desk) -> None:
+    assert desk.desk.goes_past_epoch()
+    asked = submit(desk.folder, "now", "stop-after-epoch")
+    assert desk.attend(3)
+    (event,) = desk.log
+    assert isinstance(event, events.ControlApplied)
+    assert (event.id, event.request) == (asked.id, "stop-after-epoch")
+    assert not desk.desk.goes_past_epoch()
+    assert desk.desk.stopped_by == asked.by
+
+
+def test_a_stop_after_the_epoch_is_taken_back_by_continue(desk: Desk) -> None:
+    submit(desk.folder, "now", "stop-after-epoch")
+    assert desk.attend(3)
+    submit(desk.folder, "now", "continue")
+    assert desk.attend(4)
+    assert desk.desk.goes_past_epoch()
+    requests = [event.request for event in desk.log if isinstance(event, events.ControlApplied)]
+    assert requests == ["stop-after-epoch", "continue"]
+
+
+def test_continue_ends_a_pause_and_leaves_the_stop_after_the_epoch(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(desk.folder, "now", "stop-after-epoch")
+    submit(desk.folder, "now", "pause")
+    monkeypatch.setattr(
+        control.time, "sleep", lambda seconds: submit(desk.folder, "now", "continue")
+    )
+    assert desk.attend(5)
+    assert not desk.desk.goes_past_epoch()
+
+
+def test_a_session_that_rolled_back_still_stops_after_its_epoch(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, stop_after_epoch_by="ann")
+    assert not desk.desk.goes_past_epoch()
+    assert desk.desk.stopped_by == "ann"
+
+
 def test_signals_stop_and_save(desk: Desk) -> None:
     desk.interrupts.wants_checkpoint = True
     assert desk.attend(4)

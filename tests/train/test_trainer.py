@@ -13,7 +13,14 @@ import torch
 from torch import nn
 
 from tests.tasks import configure, make_task, prepare_stripes
-from tests.train.runs import Runs, live_steps, messages, read_log
+from tests.train.runs import (
+    Runs,
+    assert_same_run,
+    evaluations,
+    live_steps,
+    messages,
+    read_log,
+)
 from tui_trainer.checkpoints.layout import folder_name, list_steps
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
@@ -97,6 +104,32 @@ def test_stopped_and_resumed_is_the_same_run_to_the_bit(
     assert live_steps(cut) == live_steps(whole)
     assert _metrics(cut) == _metrics(whole)
     _assert_same_checkpoint(whole, cut, 20)
+
+
+def test_stopped_after_an_epoch_and_resumed_is_the_same_run_to_the_bit(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {
+        "optimizer__name": "adamw",
+        "data__validation": 0.1,
+        "schedule__name": "plateau",
+        "average__name": "ema",
+    }
+    whole, config = runs.create(**settings)
+    runs.train(whole, config)
+    cut, config = runs.create(**settings)
+    _attend_to_every_step(monkeypatch)
+    runs.train(cut, config, at_step=_ask_once(cut, 2, "stop-after-epoch"))
+    (stopped,) = [event for event in read_log(cut) if isinstance(event, events.Stopped)]
+    (asked,) = [event for event in read_log(cut) if isinstance(event, events.ControlApplied)]
+    assert asked.request == "stop-after-epoch"
+    assert (stopped.epoch, stopped.step, stopped.by) == (1, _STEPS_PER_EPOCH, asked.by)
+    assert list(evaluations(cut, "validation")) == [_STEPS_PER_EPOCH]
+    assert read_run(cut).snapshot.checkpoint_step == _STEPS_PER_EPOCH
+    runs.train(cut, config, resume=True)
+    assert read_run(cut).state == "finished"
+    assert not read_run(cut).snapshot.stops_after_epoch
+    assert_same_run(whole, cut, 20)
 
 
 def _assert_same_checkpoint(one: RunFolder, other: RunFolder, step: int) -> None:

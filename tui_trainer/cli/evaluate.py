@@ -16,8 +16,9 @@ from tui_trainer.cli.options import (
     TrustCodeOption,
 )
 from tui_trainer.cli.output import print_json, print_line, result_console, say
-from tui_trainer.core.code_names import parse_code_name, parse_metric_names
-from tui_trainer.core.format import format_count, format_counted, format_metric
+from tui_trainer.core.code_names import parse_metric_names
+from tui_trainer.core.format import format_count, format_metric
+from tui_trainer.core.job_reports import describe_evaluation
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 
 
@@ -70,12 +71,7 @@ def evaluate(
 def _print(report: dict[str, Any], own_metrics: Sequence[str]) -> None:
     from rich.table import Table
 
-    names = ["accuracy", "loss", *(parse_code_name(name).attribute for name in own_metrics)]
-    figures = "  ".join(f"{name} {format_metric(report[name])}" for name in names)
-    print_line(
-        f"{report['run']}  {report['checkpoint']}  {report['split']}: "
-        f"{figures}  on {format_counted(report['count'], 'sample')}"
-    )
+    print_line(describe_evaluation(report, own_metrics))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("class", "samples", "precision", "recall", "most taken for"):
         table.add_column(title, justify="left" if title.startswith(("c", "m")) else "right")

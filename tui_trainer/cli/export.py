@@ -17,7 +17,7 @@ from tui_trainer.cli.options import (
     TrustCodeOption,
 )
 from tui_trainer.cli.output import print_json, print_line, say
-from tui_trainer.core.format import format_bytes
+from tui_trainer.core.job_reports import describe_export, describe_parity
 from tui_trainer.errors import UsageError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 
@@ -70,13 +70,6 @@ def export_onnx(
     if as_json:
         print_json(value)
         return
-    parity = value["parity"]
-    print_line(
-        f"{value['run']}  {value['checkpoint']}  ONNX opset {value['opset']}  "
-        f"{format_bytes(value['bytes'])}"
-    )
-    print_line(
-        f"agrees with the model on {parity['samples']} test samples: the same class on "
-        f"{parity['top1_agreement']:.2%}, outputs within {parity['max_abs_diff']:.1e}"
-    )
+    print_line(describe_export(value))
+    print_line(describe_parity(value["parity"]))
     print_line(value["path"])

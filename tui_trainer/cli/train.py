@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
@@ -21,16 +21,10 @@ from tui_trainer.cli.options import (
     with_setting_options,
 )
 from tui_trainer.cli.output import print_json, print_line, say
-from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
 from tui_trainer.core.exactness import Exactness
 from tui_trainer.errors import ConfigError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
-
-if TYPE_CHECKING:
-    from tui_trainer.core.jobs import TrainJob
-    from tui_trainer.core.run_state import RunSnapshot
-    from tui_trainer.store.run_folder import RunFolder
 
 
 @with_setting_options
@@ -82,41 +76,20 @@ def train(
         _print_plan(resolved, choose_data_dir(data_dir), as_json=as_json)
         return
     from tui_trainer.cli.training import Manner, begin
+    from tui_trainer.launch.starting import Waiting, create_run
 
     manner = Manner(detach=detach, dashboard=dashboard, as_json=as_json)
-    folder, job = _create_run(
-        choose_runs_dir(runs), choose_data_dir(data_dir), resolved, name, with_code=not no_capture
+    folder, job = create_run(
+        choose_runs_dir(runs),
+        choose_data_dir(data_dir),
+        resolved,
+        name,
+        ["tuitrain", *sys.argv[1:]],
+        Waiting(say),
+        with_code=not no_capture,
+        trust_code=trust_code,
     )
-    begin(folder, msgspec.structs.replace(job, trust_code=trust_code), manner)
-
-
-def _create_run(
-    runs_dir: Path, data_dir: Path, resolved: Resolved, name: str, *, with_code: bool
-) -> tuple[RunFolder, TrainJob]:
-    """A run folder, once its dataset is here, and the job that trains it."""
-    import sys
-
-    from tui_trainer.cli.training import ensure_prepared
-    from tui_trainer.core.config.places import named_code, settle_paths
-    from tui_trainer.core.jobs import TrainJob
-    from tui_trainer.store.config_sources import encode_config
-    from tui_trainer.store.environment import capture_environment
-    from tui_trainer.store.registry import Registry
-
-    ensure_prepared(data_dir, resolved.config.data.dataset)
-    environment = capture_environment(["tuitrain", *sys.argv[1:]], with_code=with_code)
-    config = settle_paths(resolved.config, Path.cwd())
-    folder = Registry(runs_dir).create(environment, encode_config(config), name)
-    job = TrainJob(
-        run_path=str(folder.path),
-        data_dir=str(data_dir),
-        config=config,
-        session=uuid.uuid4().hex,
-        named_code=named_code(config, resolved.origins),
-        # A folder made a moment ago is nobody else's, whether locks work there or not.
-        force=True,
-    )
-    return folder, job
+    begin(folder, job, manner)
 
 
 def _gather(
@@ -148,15 +121,12 @@ def _gather(
 
 
 def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
-    from tui_trainer.core.catalog import DATASETS
+    from dataclasses import asdict
+
+    from tui_trainer.core.plan import make_plan
     from tui_trainer.store.datasets import is_prepared
 
-    config = resolved.config
-    entry = DATASETS[config.data.dataset]
-    held_out = round(entry.train_count * config.data.validation)
-    train_count = entry.train_count - held_out
-    batch_size = config.data.batch_size * config.optimizer.accumulate
-    steps = -(-train_count // batch_size) * config.training.epochs
+    config, plan = resolved.config, make_plan(resolved.config)
     values = msgspec.to_builtins(config)
     if as_json:
         print_json(
@@ -164,13 +134,8 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
                 "preset": resolved.preset,
                 "config": values,
                 "origins": resolved.origins,
-                "dataset_prepared": is_prepared(data_dir, entry.name),
-                "about": {
-                    "train_count": train_count,
-                    "validation_count": held_out,
-                    "test_count": entry.test_count,
-                    "steps": steps,
-                },
+                "dataset_prepared": is_prepared(data_dir, config.data.dataset),
+                "about": asdict(plan),
             }
         )
         return
@@ -179,10 +144,7 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
         part, field = key.split(".", 1)
         value = msgspec.json.encode(values[part][field]).decode()
         print_line(f"{key:<{width}}  {value:<15}  {origin}")
-    say(
-        f"about {train_count} samples to train on, {held_out} for validation, "
-        f"{entry.test_count} for the test, {steps} steps; nothing was started"
-    )
+    say(f"{plan}; nothing was started")
 
 
 def resume(
@@ -213,45 +175,26 @@ def resume(
     Where that cannot be, because the data, the settings, the code, a version or the machine has
     changed, it says what and asks for --accept.
     """
-    from tui_trainer.cli.training import Manner, begin, ensure_prepared
+    from tui_trainer.cli.training import Manner, begin
     from tui_trainer.core.config.fields import check_value
-    from tui_trainer.core.jobs import TrainJob
-    from tui_trainer.core.next_steps import check_resumable
+    from tui_trainer.launch.starting import Waiting, make_resume_job
     from tui_trainer.store.registry import Registry
 
     manner = Manner(detach=detach, dashboard=dashboard, as_json=as_json)
     if epochs is not None:
         check_value("training.epochs", epochs, "--epochs")
     folder, record = Registry(choose_runs_dir(runs)).read(reference)
-    config = _config_to_resume(folder.path, record.snapshot, epochs)
-    check_resumable(record, config.training, force=force)
-    folder_of_data = choose_data_dir(data_dir)
-    ensure_prepared(folder_of_data, config.data.dataset)
-    job = TrainJob(
-        run_path=str(folder.path),
-        data_dir=str(folder_of_data),
-        config=config,
-        session=uuid.uuid4().hex,
-        resume=True,
-        force=force,
+    job = make_resume_job(
+        folder,
+        record,
+        choose_data_dir(data_dir),
+        Waiting(say),
+        epochs=None if epochs is None else int(epochs),
         accept=accept,
+        force=force,
         trust_code=trust_code,
     )
     begin(folder, job, manner)
-
-
-def _config_to_resume(run: Path, snapshot: RunSnapshot, epochs: str | None) -> RunConfig:
-    """The run's configuration, with the threads and the total of its last session."""
-    from tui_trainer.store.config_sources import read_config
-
-    config = read_config(run)
-    total = int(epochs) if epochs is not None else snapshot.epochs or config.training.epochs
-    threads = snapshot.threads or config.hardware.threads
-    return msgspec.structs.replace(
-        config,
-        training=msgspec.structs.replace(config.training, epochs=total),
-        hardware=msgspec.structs.replace(config.hardware, threads=threads),
-    )
 
 
 def attach(reference: RunArgument, runs: RunsOption = None, as_json: JsonOption = False) -> None:

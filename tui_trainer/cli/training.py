@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from types import FrameType
 import typer
 
 from tui_trainer.cli.dashboard import check_terminal, open_dashboard
-from tui_trainer.cli.follow import Follower, follow
+from tui_trainer.cli.follow import follow
 from tui_trainer.cli.live import make_display
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.format import format_count, format_counted, format_duration, format_metric
@@ -21,19 +20,10 @@ from tui_trainer.core.jobs import TrainJob
 from tui_trainer.core.next_steps import next_commands
 from tui_trainer.core.run_record import RunRecord, describe
 from tui_trainer.core.run_state import RunState
-from tui_trainer.errors import (
-    ExitStatus,
-    StorageError,
-    TuitrainError,
-    UsageError,
-    WorkerError,
-)
+from tui_trainer.errors import ExitStatus, UsageError
 from tui_trainer.launch.spawn import WorkerProcess, start_training
-from tui_trainer.store.atomic import remove_folder
+from tui_trainer.launch.starting import Waiting, await_start, settle
 from tui_trainer.store.run_folder import RunFolder, read_run
-
-_TAIL_BYTES = 20_000
-_FULL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ def begin(folder: RunFolder, job: TrainJob, manner: Manner) -> None:
         worker = start_training(folder.path, job)
         record = _await_start(folder, worker, job.session)
         if manner.dashboard:
-            _open_dashboard(folder)
+            _open_dashboard(folder, Path(job.data_dir))
         elif manner.as_json:
             print_json(describe(record))
         else:
@@ -94,27 +84,15 @@ def begin(folder: RunFolder, job: TrainJob, manner: Manner) -> None:
 
 
 def _await_start(folder: RunFolder, worker: WorkerProcess, session: str) -> RunRecord:
-    """The record once the worker has begun to train.
-
-    Raises:
-        TuitrainError: it ended before that.
-    """
-    follower = Follower(folder)
     try:
-        for _, record in follower.until(lambda _: not worker.is_alive):
-            if record.snapshot.session == session:
-                return record
+        return await_start(folder, worker, session, Waiting(say))
     except KeyboardInterrupt:
         say(f"{folder.run} goes on; stop it with: tuitrain runs stop {folder.run}")
         raise
-    _, record = follower.poll()
-    if record.snapshot.session != session:
-        _unwrap(folder, worker, session)
-    return record
 
 
-def _open_dashboard(folder: RunFolder) -> None:
-    open_dashboard(folder.path.parent, [folder.run])
+def _open_dashboard(folder: RunFolder, data_dir: Path) -> None:
+    open_dashboard(folder.path.parent, [folder.run], data_dir=data_dir)
     record = read_run(folder)
     if record.state.is_live:
         say(f"{folder.run} goes on; come back with: tuitrain attach {folder.run}")
@@ -169,46 +147,7 @@ def _settle(folder: RunFolder, worker: WorkerProcess, session: str, received: li
         say(f"ended at once; go on from the last checkpoint with: tuitrain resume {folder.run}")
         by_int = received[-1] == signal.SIGINT
         return ExitStatus.INTERRUPTED if by_int else ExitStatus.TERMINATED
-    return _unwrap(folder, worker, session)
-
-
-def _unwrap(folder: RunFolder, worker: WorkerProcess, session: str) -> int:
-    try:
-        result = worker.wait()
-        result.unwrap()
-        return result.exit_status
-    except WorkerError as error:
-        record = read_run(folder)
-        if shutil.disk_usage(folder.path).free < _FULL_BYTES:
-            # Then the worker could not write why it ended either.
-            raise StorageError(
-                f"{folder.run} ended: the disk that holds {folder.path} is full.",
-                f"Free some space, then go on with: tuitrain resume {folder.run}.",
-            ) from error
-        if record.state is RunState.INTERRUPTED:
-            hint = f"Go on from the last checkpoint with: tuitrain resume {folder.run}."
-        else:
-            hint = f"See what it printed with: tuitrain runs logs {folder.run}."
-        raise WorkerError(f"{folder.run}: {error.message}", hint) from error
-    except TuitrainError as error:
-        error.add_note(_tail_of(worker.log))
-        snapshot = read_run(folder).snapshot
-        if snapshot.sessions == 0 and error.exit_status == ExitStatus.USAGE:
-            # Found bad before the first step: as if it had been refused on the command line.
-            remove_folder(folder.path)
-        else:
-            # Where this session never began, what the last one reached still stands.
-            failed = snapshot.sessions == 0 or snapshot.session == session
-            what = "failed" if failed else "was not resumed"
-            error.message = f"{folder.run} {what}: {error.message}"
-        raise
-
-
-def _tail_of(log: Path) -> str:
-    """The end of what the worker printed; --debug shows it."""
-    with open(log, "rb") as file:
-        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-        return file.read().decode(errors="replace")
+    return settle(folder, worker, session)
 
 
 def show_ending(record: RunRecord, *, as_json: bool) -> None:
@@ -252,22 +191,3 @@ def print_ending(record: RunRecord) -> None:
         print_line("  ".join(figures))
     print_line(record.path)
     say(f"next: {'   '.join(next_commands(record))}")
-
-
-def ensure_prepared(data_dir: Path, dataset: str) -> None:
-    """Prepare the dataset of a run where it is not here yet.
-
-    Raises:
-        DatasetError: it cannot be had.
-    """
-    from tui_trainer.core.catalog import find_dataset
-    from tui_trainer.store.datasets import is_outdated, is_prepared, read_spec
-
-    again = is_outdated(data_dir, dataset) and find_dataset(dataset).is_installed
-    if is_prepared(data_dir, dataset) and not again:
-        read_spec(data_dir, dataset)
-        return
-    from tui_trainer.cli.data import prepare
-
-    value = prepare(data_dir, dataset)
-    say(f"prepared {dataset} in {value['path']}")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from tui_trainer.core.format import format_count
 
 YKind = Literal["number", "fraction", "bytes"]
-XKind = Literal["step", "time"]
+XKind = Literal["step", "epoch", "time", "wall"]
+"""Completed steps, completed epochs, seconds of training, Unix time."""
 
 LABEL_CELLS = 6
 """The most characters in the label of a y tick."""
@@ -35,6 +37,11 @@ class Axis:
     ticks: tuple[float, ...]
     labels: tuple[str, ...]
     is_log: bool = False
+
+    @property
+    def pairs(self) -> tuple[tuple[float, str], ...]:
+        """The ticks with their labels."""
+        return tuple(zip(self.ticks, self.labels, strict=True))
 
     def position(self, value: float) -> float:
         """Where `value` lies: 0 at `low`, 1 at `high`; may lie outside."""
@@ -183,25 +190,73 @@ def _short_exponent(text: str) -> str:
 def make_x_axis(low: float, high: float, columns: int, *, kind: XKind = "step") -> Axis:
     """An x axis with as many ticks as fit `columns` with room between their labels."""
     high = min(high, _MOST) if high > low else low + 1.0
+    if kind == "wall":
+        return _wall_axis(low, high, columns)
     label: Callable[[float], str]
     if kind == "step":
         width = len(format_count(round(high))) + 5
         step = max(1.0, nice_step(high - low, max(1, columns // width)))
         step = math.ceil(step)
         label = _step_label
+    elif kind == "epoch":
+        step = nice_step(high - low, max(1, columns // 12))
+        label = _epoch_label
     else:
         step = _time_step(high - low, max(1, columns // 13))
-        label = _time_label
-    first = math.ceil(low / step - 1e-9)
-    ticks = tuple(index * step for index in range(first, math.floor(high / step + 1e-9) + 1))
+        label = _fraction_label if step < 1 else _time_label
+    ticks = _multiples(low, high, step)
     return Axis(low, high, ticks, tuple(map(label, ticks)))
+
+
+def _multiples(low: float, high: float, step: float) -> tuple[float, ...]:
+    first = math.ceil(low / step - 1e-9)
+    return tuple(index * step for index in range(first, math.floor(high / step + 1e-9) + 1))
+
+
+def _wall_axis(low: float, high: float, columns: int) -> Axis:
+    """An axis of local clock time, with the date where days go by."""
+    step = _time_step(high - low, max(1, columns // 13))
+    try:
+        # Ticks at full hours of the clock on the wall, wherever it hangs.
+        shift = datetime.fromtimestamp(low).astimezone().utcoffset()
+        offset_s = shift.total_seconds() if shift is not None else 0.0
+        ticks = tuple(t - offset_s for t in _multiples(low + offset_s, high + offset_s, step))
+        form = "%d %b" if step >= _DURATIONS[-1] else "%H:%M" if step >= 60 else "%H:%M:%S"
+        labels = tuple(datetime.fromtimestamp(t).strftime(form) for t in ticks)
+    except (ValueError, OverflowError, OSError):
+        return Axis(low, high, (), ())
+    return Axis(low, high, ticks, labels)
+
+
+def exact_x_label(value: float, kind: XKind) -> str:
+    """A place on an x axis, told more exactly than its ticks."""
+    if kind == "step":
+        return format_count(round(value))
+    if kind == "epoch":
+        return f"{value:.2f}"
+    if kind == "time":
+        return _time_label(value) if value >= 60 else _fraction_label(round(value, 2))
+    try:
+        return datetime.fromtimestamp(value).strftime("%H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return "--:--:--"
 
 
 def _step_label(value: float) -> str:
     return format_count(round(value))
 
 
+def _epoch_label(value: float) -> str:
+    return f"{value:g}"
+
+
+def _fraction_label(seconds: float) -> str:
+    return f"{seconds:.6g}s"
+
+
 def _time_step(span: float, count: int) -> float:
+    if span / _DURATIONS[0] < min(count, 2):
+        return nice_step(span, count)
     for step in _DURATIONS:
         if span / step <= count:
             return float(step)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tui_trainer.core.axis import Axis
-from tui_trainer.core.series import FloatArray
+from tui_trainer.core.tables import FloatArray, Ranges
 
 DOTS_X, DOTS_Y = 2, 4
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)
@@ -36,15 +36,30 @@ class Columns:
 
 
 def reduce_columns(
-    x: FloatArray, y: FloatArray, low: float, high: float, count: int, *, log: bool = False
+    x: FloatArray,
+    y: FloatArray,
+    low: float,
+    high: float,
+    count: int,
+    *,
+    log: bool = False,
+    ranges: Ranges | None = None,
 ) -> Columns:
-    """The points with `x` (never falling) from `low` to `high`, in `count` pixel columns."""
+    """The points with `x` (never falling) from `low` to `high`, in `count` pixel columns.
+
+    With `ranges` each point stands for many, which range so far.
+    """
     width = (high - low) / max(1, count - 1)
     edges = np.searchsorted(x, low + (np.arange(count + 1) - 0.5) * width)
     measured = np.diff(edges) > 0
     lows, highs = np.full(count, np.nan), np.full(count, np.nan)
     non_finite = np.zeros(count, np.bool_)
-    if measured.any():
+    if measured.any() and ranges is not None:
+        starts, end = edges[:-1][measured], edges[-1]
+        lows[measured] = np.fmin.reduceat(ranges.low[:end], starts)
+        highs[measured] = np.fmax.reduceat(ranges.high[:end], starts)
+        non_finite[measured] = np.logical_or.reduceat(ranges.non_finite[:end], starts)
+    elif measured.any():
         starts, within = edges[:-1][measured], y[: edges[-1]]
         lows[measured] = np.minimum.reduceat(within, starts)
         highs[measured] = np.maximum.reduceat(within, starts)
@@ -101,8 +116,9 @@ def rasterize(columns: Columns, axis: Axis, width: int, height: int) -> Cells:
     top, bottom = _connect(top, bottom, drawn)
     rows = np.arange(pixel_rows)[:, None]
     dots = (rows >= top) & (rows <= bottom) & drawn
-    grouped = dots.reshape(height, DOTS_Y, width, DOTS_X)
-    cells: Cells = (grouped * _BITS[None, :, None, :]).sum(axis=(1, 3), dtype=np.uint8)
+    cells: Cells = np.zeros((height, width), np.uint8)
+    for y, x in np.ndindex(DOTS_Y, DOTS_X):
+        cells |= dots[y::DOTS_Y, x::DOTS_X] * _BITS[y, x]
     return cells
 
 

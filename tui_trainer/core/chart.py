@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +12,8 @@ from tui_trainer.core.axis import (
     LABEL_CELLS,
     Axis,
     XKind,
-    YKind,
     calm_end,
+    exact_x_label,
     make_x_axis,
     make_y_axis,
 )
@@ -28,137 +26,92 @@ from tui_trainer.core.braille import (
     reduce_columns,
     rows_of,
 )
-from tui_trainer.core.series import FloatArray
+from tui_trainer.core.canvas import Canvas, Row, one_cell_each
+from tui_trainer.core.chart_spec import ChartSpec, Curve, Mark
 
 LABEL_WIDTH = LABEL_CELLS + 1
 """Cells left of the plot: six for the label of a tick, one of space."""
 MIN_WIDTH, MIN_HEIGHT = LABEL_WIDTH + 8, 3
-_NON_FINITE, _MARK, _BELOW = "×", "┊", "▾"
+_NON_FINITE, _MARK, _BELOW, _CURSOR = "×", "┊", "▾", "│"
 _ROOM_PER_MARK = 4
 
 
-class Span(NamedTuple):
-    """Neighbouring characters of one role."""
-
-    text: str
-    role: str
-
-
-Row = tuple[Span, ...]
-
-
 @dataclass(frozen=True)
-class Curve:
-    """Points in the order of `x`, joined by a line; each marked by `glyph` where room allows."""
+class Plot:
+    """A drawn chart: its lines and its axes; without axes where there was nothing to draw."""
 
-    x: FloatArray
-    y: FloatArray
-    role: str
-    glyph: str = ""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A thin vertical line at `x`; marks of one `kind` are left out together where too many."""
-
-    x: float
-    label: str = ""
-    kind: str = ""
-
-
-@dataclass(frozen=True)
-class ChartSpec:
-    """What a chart shows. Curves are listed back to front; a later one covers an earlier.
-
-    `include` are values that the y axis must reach; `x_end` is where the x axis may end at most.
-    With `focus_x` the y axis is fitted to what lies at or after that x, to show it close up;
-    earlier points that lie below are only hinted at.
-    """
-
-    curves: tuple[Curve, ...]
-    marks: tuple[Mark, ...] = ()
-    x_kind: XKind = "step"
-    y_kind: YKind = "number"
-    log: bool = False
-    x_end: float | None = None
-    is_live: bool = False
-    include: tuple[float, ...] = ()
-    focus_x: float | None = None
-    empty: str = "no data yet"
-
-
-class _Canvas:
-    """Characters and the index of the role of each; -1 where nothing is drawn."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.text = np.full((height, width), " ", "<U1")
-        self.owner = np.full((height, width), -1, np.int16)
-        self._roles: list[str] = []
-
-    def role(self, name: str) -> int:
-        if name not in self._roles:
-            self._roles.append(name)
-        return self._roles.index(name)
-
-    def write(self, row: int, column: int, text: str, role: str) -> None:
-        end = min(column + len(text), self.text.shape[1])
-        if end > column:
-            self.text[row, column:end] = list(text[: end - column])
-            self.owner[row, column:end] = self.role(role)
-
-    def is_free(self, row: int, column: int, width: int) -> bool:
-        end = column + width
-        return end <= self.text.shape[1] and bool((self.owner[row, column:end] < 0).all())
-
-    def rows(self) -> tuple[Row, ...]:
-        return tuple(
-            self._row(text, owner) for text, owner in zip(self.text, self.owner, strict=True)
-        )
-
-    def _row(self, text: NDArray[np.str_], owner: NDArray[np.int16]) -> Row:
-        cuts = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]
-        whole = "".join(text)
-        return tuple(
-            Span(whole[start:end], self._roles[owner[start]] if owner[start] >= 0 else "")
-            for start, end in itertools.pairwise(cuts)
-        )
+    rows: tuple[Row, ...]
+    x_axis: Axis | None = None
+    y_axis: Axis | None = None
 
 
 def draw_chart(spec: ChartSpec, width: int, height: int) -> tuple[Row, ...]:
     """The chart in `height` lines of exactly `width` cells."""
-    canvas = _Canvas(max(1, width), max(1, height))
+    return plot_chart(spec, width, height).rows
+
+
+def plot_chart(spec: ChartSpec, width: int, height: int) -> Plot:
+    """The chart in `height` lines of exactly `width` cells, with its axes."""
+    canvas = Canvas(max(1, width), max(1, height))
     if width < MIN_WIDTH or height < MIN_HEIGHT:
-        return canvas.rows()
+        return Plot(canvas.rows())
     columns, rows = width - LABEL_WIDTH, height - 1
     x_axis = make_x_axis(*x_range(spec), columns, kind=spec.x_kind)
     reduced = [
-        reduce_columns(curve.x, curve.y, x_axis.low, x_axis.high, columns * DOTS_X, log=spec.log)
+        reduce_columns(
+            curve.x,
+            curve.y,
+            x_axis.low,
+            x_axis.high,
+            columns * DOTS_X,
+            log=spec.log,
+            ranges=curve.ranges,
+        )
         for curve in spec.curves
     ]
     y_axis = _fit_y_axis(spec, _in_focus(spec, reduced, x_axis), rows)
     if y_axis is None:
         canvas.write(rows // 2, max(0, (width - len(spec.empty)) // 2), spec.empty, "faint")
-        return canvas.rows()
-    plot = _Canvas(columns, rows)
-    if spec.focus_x is not None:
+        return Plot(canvas.rows(), x_axis)
+    plot = Canvas(columns, rows)
+    if spec.focus_x is not None or spec.y_window is not None:
         reduced = _hide_below(plot, reduced, y_axis)
     _draw_curves(plot, spec.curves, reduced, x_axis, y_axis)
     _draw_marks(plot, spec.marks, x_axis)
+    _draw_pointer(plot, spec, x_axis, y_axis)
+    if spec.cursor is not None:
+        _draw_cursor_label(canvas, spec.cursor, x_axis, spec.x_kind)
     _draw_labels(canvas, x_axis, y_axis)
-    return _join(canvas, plot)
+    canvas.set_in(plot, 0, LABEL_WIDTH)
+    return Plot(canvas.rows(), x_axis, y_axis)
 
 
 def x_range(spec: ChartSpec) -> tuple[float, float]:
-    """Where the x axis begins and ends: at a calm number while the run lives, else at its end."""
+    """Where the x axis begins and ends."""
+    return spec.window or whole_range(spec)
+
+
+def whole_range(spec: ChartSpec) -> tuple[float, float]:
+    """Where an x axis of all there is ends: at a calm number while the run lives."""
     last = max((float(curve.x[-1]) for curve in spec.curves if len(curve.x)), default=0.0)
-    end = calm_end(last) if spec.is_live else last
+    first = 0.0
+    if spec.x_kind == "wall":
+        first = min((float(curve.x[0]) for curve in spec.curves if len(curve.x)), default=0.0)
+    end = first + calm_end(last - first) if spec.is_live else last
     if spec.x_end:
         end = min(end, max(spec.x_end, last))
-    return 0.0, max(end, 1.0)
+    least = 1.0 if spec.x_kind == "step" else 1e-3
+    return first, max(end, first + least)
 
 
 def _fit_y_axis(spec: ChartSpec, reduced: Sequence[Columns], rows: int) -> Axis | None:
     """An axis around all that is drawn; None where nothing is."""
+    if spec.y_window is not None:
+        low, high = spec.y_window
+        axis = make_y_axis(low, high, rows, kind=spec.y_kind, log=spec.log and low > 0)
+        inside = [pair for pair in axis.pairs if low <= pair[0] <= high]
+        ticks, labels = zip(*inside, strict=True) if inside else ((), ())
+        return replace(axis, low=low, high=high, ticks=ticks, labels=labels)
     lows = np.concatenate([columns.low for columns in reduced] or [np.empty(0)])
     highs = np.concatenate([columns.high for columns in reduced] or [np.empty(0)])
     values = np.concatenate((lows, highs))
@@ -188,19 +141,20 @@ def _without(curve: Columns, columns: NDArray[np.bool_]) -> Columns:
     return Columns(low, high, curve.measured, curve.non_finite)
 
 
-def _hide_below(plot: _Canvas, reduced: list[Columns], axis: Axis) -> list[Columns]:
+def _hide_below(plot: Canvas, reduced: list[Columns], axis: Axis) -> list[Columns]:
     """The curves without what lies below the axis, which is hinted at on its lowest line."""
     kept = []
     for curve in reduced:
-        hidden = curve.high < axis.low
-        for column in np.unique(np.flatnonzero(hidden) // DOTS_X):
+        hidden = (curve.high < axis.low) | (curve.low > axis.high * (1 + 1e-12))
+        below = curve.high < axis.low
+        for column in np.unique(np.flatnonzero(below) // DOTS_X):
             plot.write(plot.text.shape[0] - 1, int(column), _BELOW, "mark")
         kept.append(_without(curve, hidden))
     return kept
 
 
 def _draw_curves(
-    plot: _Canvas, curves: Sequence[Curve], reduced: Sequence[Columns], x_axis: Axis, y_axis: Axis
+    plot: Canvas, curves: Sequence[Curve], reduced: Sequence[Columns], x_axis: Axis, y_axis: Axis
 ) -> None:
     rows, columns = plot.text.shape
     for curve, column_values in zip(curves, reduced, strict=True):
@@ -217,7 +171,28 @@ def _draw_curves(
             plot.write(0, int(column), _NON_FINITE, "non_finite")
 
 
-def _draw_points(plot: _Canvas, curve: Curve, x_axis: Axis, y_axis: Axis) -> None:
+def _draw_pointer(plot: Canvas, spec: ChartSpec, x_axis: Axis, y_axis: Axis) -> None:
+    """The cursor, and the edges of a box that is being drawn."""
+    rows, columns = plot.text.shape
+    if spec.cursor is not None and x_axis.low <= spec.cursor <= x_axis.high:
+        column = _cell_of(spec.cursor, x_axis, columns)
+        free = np.isin(plot.owner[:, column], (-1, plot.role("mark")))
+        plot.text[free, column] = _CURSOR
+        plot.owner[free, column] = plot.role("cursor")
+    if spec.box is None:
+        return
+    x0, y0, x1, y1 = spec.box
+    left, right = sorted(min(max(_cell_of(x, x_axis, columns), 0), columns - 1) for x in (x0, x1))
+    pixel_rows = rows_of(np.array([y0, y1]), y_axis, rows * DOTS_Y) // DOTS_Y
+    top, bottom = int(pixel_rows.min()), int(pixel_rows.max())
+    for row in {top, bottom}:
+        plot.write(row, left, "─" * (right - left + 1), "cursor")
+    for row in range(top, bottom + 1):
+        for column in (left, right):
+            plot.write(row, column, _CURSOR, "cursor")
+
+
+def _draw_points(plot: Canvas, curve: Curve, x_axis: Axis, y_axis: Axis) -> None:
     rows, columns = plot.text.shape
     inside = np.isfinite(curve.y) & (curve.x >= x_axis.low) & (curve.x <= x_axis.high)
     if inside.sum() > columns // _ROOM_PER_MARK:
@@ -233,7 +208,7 @@ def _cell_of(x: float, axis: Axis, columns: int) -> int:
     return round(axis.position(x) * (columns * DOTS_X - 1)) // DOTS_X
 
 
-def _draw_marks(plot: _Canvas, marks: Sequence[Mark], axis: Axis) -> None:
+def _draw_marks(plot: Canvas, marks: Sequence[Mark], axis: Axis) -> None:
     columns = plot.text.shape[1]
     shown = [mark for mark in marks if axis.low < mark.x <= axis.high]
     for mark in _thin_out(shown, columns // _ROOM_PER_MARK):
@@ -241,9 +216,11 @@ def _draw_marks(plot: _Canvas, marks: Sequence[Mark], axis: Axis) -> None:
         free = plot.owner[:, column] < 0
         plot.text[free, column] = _MARK
         plot.owner[free, column] = plot.role("mark")
-        label = _one_cell_each(mark.label)
-        if label and plot.is_free(0, column + 1, len(label) + 2):
+        label, room = one_cell_each(mark.label), len(mark.label) + 2
+        if label and plot.is_free(0, column + 1, room):
             plot.write(0, column + 1, " " + label, "mark_label")
+        elif label and column + 1 + room > columns and plot.is_free(0, column - room, room):
+            plot.write(0, column - room + 1, label + " ", "mark_label")
 
 
 def _thin_out(marks: Iterable[Mark], most: int) -> list[Mark]:
@@ -255,39 +232,31 @@ def _thin_out(marks: Iterable[Mark], most: int) -> list[Mark]:
     return [mark for mark in marks if numbers[mark.kind] <= most]
 
 
-def _one_cell_each(label: str) -> str:
-    """The label in characters that every terminal draws one cell wide."""
-    return "".join(char if char.isascii() or char in "→×–" else "?" for char in label)
-
-
-def _draw_labels(canvas: _Canvas, x_axis: Axis, y_axis: Axis) -> None:
+def _draw_labels(canvas: Canvas, x_axis: Axis, y_axis: Axis) -> None:
     height, width = canvas.text.shape
-    rows, columns = height - 1, width - LABEL_WIDTH
-    for tick, label in zip(y_axis.ticks, y_axis.labels, strict=True):
+    rows = height - 1
+    for tick, label in y_axis.pairs:
         row = round((1 - y_axis.position(tick)) * (rows * DOTS_Y - 1)) // DOTS_Y
         if canvas.is_free(row, 0, LABEL_WIDTH):
             canvas.write(row, 0, f"{label:>{LABEL_CELLS}}", "axis")
     next_free = 0
-    for tick, label in zip(x_axis.ticks, x_axis.labels, strict=True):
-        centre = LABEL_WIDTH + _cell_of(tick, x_axis, columns)
-        start = min(max(LABEL_WIDTH, centre - len(label) // 2), width - len(label))
-        if start >= next_free:
+    for tick, label in x_axis.pairs:
+        start = _label_start(tick, label, x_axis, width)
+        room = min(len(label) + 2, width - start + 1)
+        if start >= next_free and canvas.is_free(rows, start - 1, room):
             canvas.write(rows, start, label, "axis")
             next_free = start + len(label) + 2
 
 
-def _join(canvas: _Canvas, plot: _Canvas) -> tuple[Row, ...]:
-    """The plot set into the labels around it."""
-    labels, plots = canvas.rows(), plot.rows()
-    joined = [_clip(label, LABEL_WIDTH) + line for label, line in zip(labels, plots, strict=False)]
-    return (*joined, labels[-1])
+def _draw_cursor_label(canvas: Canvas, cursor: float, axis: Axis, kind: XKind) -> None:
+    """Where the cursor is, in place of the ticks near it."""
+    height, width = canvas.text.shape
+    if axis.low <= cursor <= axis.high:
+        label = exact_x_label(cursor, kind)
+        canvas.write(height - 1, _label_start(cursor, label, axis, width), label, "cursor")
 
 
-def _clip(row: Row, width: int) -> Row:
-    kept: list[Span] = []
-    for span in row:
-        if width <= 0:
-            break
-        kept.append(Span(span.text[:width], span.role))
-        width -= len(span.text)
-    return tuple(kept)
+def _label_start(x: float, label: str, axis: Axis, width: int) -> int:
+    """The column where a label begins that is centred under `x`, as far as the line allows."""
+    centre = LABEL_WIDTH + _cell_of(x, axis, width - LABEL_WIDTH)
+    return min(max(LABEL_WIDTH, centre - len(label) // 2), width - len(label))

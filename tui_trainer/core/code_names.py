@@ -48,6 +48,14 @@ def is_code_name(text: str) -> bool:
     return source not in _NOT_CODE
 
 
+def short_name(text: str) -> str:
+    """The name of a model or a loss for a narrow column: own code without its folders."""
+    source, colon, attribute = text.rpartition(":")
+    if not colon or not is_code_name(text):
+        return text
+    return f"{PurePosixPath(source).name}:{attribute}"
+
+
 def parse_code_name(text: str) -> CodeName:
     """The parts of a name.
 

@@ -174,13 +174,18 @@ class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"
 
 
 class DeviceResources(msgspec.Struct, frozen=True, kw_only=True):
-    """An accelerator's memory and load; None where the driver does not say."""
+    """An accelerator's memory and load; None where the driver does not say.
+
+    PyTorch has `allocated_bytes` in tensors and `reserved_bytes` in all; the process takes
+    `process_used_bytes`, the driver's own share included, and everyone `used_bytes`.
+    """
 
     allocated_bytes: int
     reserved_bytes: int
     peak_bytes: int
     used_bytes: int | None = None
     total_bytes: int | None = None
+    process_used_bytes: int | None = None
     utilization: float | None = None
     temperature_c: float | None = None
     power_w: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -16,6 +17,7 @@ _REQUESTS = {
     "checkpoint": "asked for a checkpoint",
     "evaluate": "asked for a validation",
     "stop": "stopped the run",
+    "stop-after-epoch": "asked for a stop when the epoch ends",
 }
 
 
@@ -32,6 +34,22 @@ class Happening:
     text: str
     level: str = "info"
     hint: str = ""
+
+
+ROUTINE = ("validation", "checkpoint", "train")
+"""Kinds that every epoch brings; left alone, they would push out of sight what is rare."""
+
+
+def without_routine(happenings: Sequence[Happening], most: int) -> list[Happening]:
+    """The happenings without the older ones of each routine kind that was seen more often."""
+    kept, numbers = [], dict.fromkeys(ROUTINE, 0)
+    for happening in reversed(happenings):
+        if happening.kind in numbers and happening.level in ("info", "good"):
+            numbers[happening.kind] += 1
+            if numbers[happening.kind] > most:
+                continue
+        kept.append(happening)
+    return kept[::-1]
 
 
 def describe_event(event: events.Event) -> Happening | None:

@@ -47,7 +47,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     `epoch` counts completed epochs and `step` completed optimizer steps; `last` holds, per
     split, the newest figures; `evaluation_s` is how long the last validation took. `reason` says
     why a finished run ended. `checkpoint_is_stale`: newer ones could not be written. `left_out`
-    are spans of steps that are not trained.
+    are spans of steps that are not trained. `stop_after_epoch_by` is who asked the session to
+    stop when its epoch ends.
     """
 
     phase: Phase = "none"
@@ -70,6 +71,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[str, ...] = ()
     config_sha256: str = ""
     environment_sha256: str = ""
+    data_sha256: str = ""
+    code: dict[str, str] = {}
     loss: float | None = None
     lr: float | None = None
     best: events.Best | None = None
@@ -85,12 +88,18 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     resources: events.Resources | None = None
     message: str = ""
     reason: str = ""
+    stop_after_epoch_by: str = ""
     error: events.Failed | None = None
     started_t: float | None = None
     last_t: float | None = None
     elapsed_s: float = 0.0
     seq: int = 0
     sessions: int = 0
+
+    @property
+    def stops_after_epoch(self) -> bool:
+        """Whether the session that began last was asked to stop when its epoch ends."""
+        return bool(self.stop_after_epoch_by)
 
     @property
     def stopped_early(self) -> bool:
@@ -142,6 +151,8 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
         choices=event.choices,
         config_sha256=event.config_sha256,
         environment_sha256=event.environment_sha256,
+        data_sha256=event.data_sha256,
+        code=event.code,
         step=from_step,
         loss=snapshot.loss if snapshot.step == from_step else None,
         last=_last_up_to(snapshot, from_step),
@@ -151,6 +162,10 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
         epoch=from_step // max(1, event.steps_per_epoch),
         best=event.best if isinstance(event, events.Resumed) else None,
         reason="",
+        # A session that rolls back begins anew, and what was asked of it still stands.
+        stop_after_epoch_by=(
+            snapshot.stop_after_epoch_by if event.session == snapshot.session else ""
+        ),
         error=None,
         samples_per_s=None,
         recent_samples=0.0,
@@ -232,6 +247,10 @@ def _(event: events.ControlApplied, snapshot: RunSnapshot) -> RunSnapshot:
     if snapshot.phase == "stopping":
         # What was asked together with a stop is answered too, and changes nothing any more.
         return snapshot
+    if event.request == "stop-after-epoch":
+        return replace(snapshot, stop_after_epoch_by=event.by)
+    if event.request == "continue" and snapshot.phase != "paused":
+        return replace(snapshot, stop_after_epoch_by="")
     phases: dict[str, Phase] = {"pause": "paused", "continue": "running", "stop": "stopping"}
     return replace(snapshot, phase=phases.get(event.request, snapshot.phase))
 

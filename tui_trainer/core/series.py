@@ -1,69 +1,60 @@
 """The numbers of one run as columns that only grow, folded from its events.
 
-Views are cheap and never change once taken: growing writes behind their end, and cutting, which
-only a resume does, moves to fresh memory. So one thread may fold while another draws.
+Views are cheap and never change once taken: growing writes behind their end, and cutting and
+merging move to fresh memory. So one thread may fold while another draws. Memory is bounded however
+long the run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatchmethod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tui_trainer.core import events
+from tui_trainer.core.axis import XKind
+from tui_trainer.core.growing_table import GrowingTable
 from tui_trainer.core.happenings import describe_request
 from tui_trainer.core.sealed_json import Number
-
-FloatArray = NDArray[np.float64]
+from tui_trainer.core.tables import AXES, FloatArray, Table
 
 STEP_METRICS = ("loss", "lr", "grad_norm", "accuracy")
+SPEED = "samples_per_s"
 HOST_METRICS = ("process_bytes", "host_used_bytes", "host_total_bytes", "cpu_utilization")
 DEVICE_METRICS = (
     "allocated_bytes", "reserved_bytes", "peak_bytes", "used_bytes", "total_bytes",
+    "process_used_bytes",
     "utilization", "temperature_c", "power_w",
 )  # fmt: skip
-_AXES = ("step", "elapsed_s")
-_FIRST_CAPACITY = 64
-
-
-@dataclass(frozen=True)
-class Table:
-    """Aligned columns: `step` and `elapsed_s` (both never falling) and one per metric.
-
-    `generation` grows whenever rows that were shown before are gone.
-    """
-
-    columns: Mapping[str, FloatArray]
-    generation: int = 0
-
-    def __len__(self) -> int:
-        return len(self.columns["step"])
-
-    def __getitem__(self, name: str) -> FloatArray:
-        return self.columns[name]
-
-    @property
-    def step(self) -> FloatArray:
-        """Completed optimizer steps at each row."""
-        return self.columns["step"]
-
-    @property
-    def elapsed_s(self) -> FloatArray:
-        """Seconds of training at each row."""
-        return self.columns["elapsed_s"]
+_MOST_EVALUATIONS = 1 << 14
+_MOST_RESOURCES = 1 << 14
+_MOST_SPLITS = 8
+_MOST_BRANCHES, _BRANCH_ROWS = 32, 1 << 11
+_MOST_MARKERS = 1 << 11
 
 
 @dataclass(frozen=True)
 class Marker:
-    """Something that happened at a step: `checkpoint`, `epoch`, `control` or `resume`."""
+    """Something that happened at a step: `checkpoint`, `epoch`, `control`, `lr` or `resume`.
+
+    `t` is Unix time.
+    """
 
     step: int
     elapsed_s: float
     kind: str
     label: str
+    t: float = 0.0
+
+    def x(self, kind: XKind, steps_per_epoch: int) -> float:
+        """Its place on an x axis."""
+        if kind == "step":
+            return float(self.step)
+        if kind == "epoch":
+            return self.step / max(1, steps_per_epoch)
+        return self.elapsed_s if kind == "time" else self.t
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,10 @@ class Branch:
 
 @dataclass(frozen=True)
 class SeriesView:
-    """All series of a run as of one moment. `evaluated` is by split; "train" is per epoch."""
+    """All series of a run as of one moment. `evaluated` is by split; "train" is per epoch.
+
+    Of the steps up to `merged_until`, `rows_per_bin` were merged into one row.
+    """
 
     steps: Table
     evaluated: Mapping[str, Table]
@@ -85,102 +79,97 @@ class SeriesView:
     branches: tuple[Branch, ...] = ()
     markers: tuple[Marker, ...] = ()
     version: int = 0
+    merged_until: int = 0
+    rows_per_bin: int = 1
 
 
-class GrowingTable:
-    """Columns in buffers that double when full."""
+class _Markers:
+    """The markers of a run; of a kind with too many, every second is left out."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self.names = (*_AXES, *names)
-        self._buffers = {name: np.empty(_FIRST_CAPACITY) for name in self.names}
-        self._size = 0
-        self._generation = 0
+    def __init__(self) -> None:
+        self._by_kind: dict[str, list[Marker]] = {}
+        self._view: tuple[Marker, ...] | None = ()
 
-    def __len__(self) -> int:
-        return self._size
+    def append(self, marker: Marker) -> None:
+        self._view = None
+        kind = self._by_kind.setdefault(marker.kind, [])
+        kind.append(marker)
+        if len(kind) > _MOST_MARKERS:
+            del kind[::2]
 
-    def last(self, name: str) -> float:
-        """The newest value of a column; 0 where there is none."""
-        return float(self._buffers[name][self._size - 1]) if self._size else 0.0
+    def cut(self, after_step: int) -> None:
+        self._view = None
+        for kind, markers in self._by_kind.items():
+            self._by_kind[kind] = [marker for marker in markers if marker.step <= after_step]
 
-    def extend(self, rows: Mapping[str, FloatArray]) -> None:
-        """Append rows; columns that are not given are NaN."""
-        count = len(rows["step"])
-        self._reserve(self._size + count)
-        end = self._size + count
-        for name, buffer in self._buffers.items():
-            buffer[self._size : end] = rows.get(name, np.nan)
-        self._size = end
-
-    def append(self, step: float, elapsed_s: float, values: Mapping[str, float]) -> None:
-        """Append one row; a column met for the first time is NaN before it."""
-        for name in values.keys() - self._buffers.keys():
-            self._buffers[name] = np.full(len(self._buffers["step"]), np.nan)
-            self.names = (*self.names, name)
-        row = {"step": step, "elapsed_s": elapsed_s, **values}
-        self.extend({name: np.array([value]) for name, value in row.items()})
-
-    def cut(self, after_step: float) -> Table:
-        """Take the rows after `after_step` off and return them."""
-        keep = int(np.searchsorted(self._buffers["step"][: self._size], after_step, "right"))
-        gone = {name: buffer[keep : self._size].copy() for name, buffer in self._buffers.items()}
-        if keep < self._size:
-            self._buffers = {name: buffer.copy() for name, buffer in self._buffers.items()}
-            self._size = keep
-            self._generation += 1
-        return Table(gone)
-
-    def view(self) -> Table:
-        """The rows so far."""
-        columns = {name: buffer[: self._size] for name, buffer in self._buffers.items()}
-        for column in columns.values():
-            column.flags.writeable = False
-        return Table(columns, self._generation)
-
-    def _reserve(self, size: int) -> None:
-        capacity = len(self._buffers["step"])
-        if size <= capacity:
-            return
-        while capacity < size:
-            capacity *= 2
-        for name, buffer in self._buffers.items():
-            grown = np.empty(capacity)
-            grown[: self._size] = buffer[: self._size]
-            self._buffers[name] = grown
+    def view(self) -> tuple[Marker, ...]:
+        if self._view is None:
+            every = [marker for markers in self._by_kind.values() for marker in markers]
+            self._view = tuple(sorted(every, key=lambda marker: (marker.t, marker.step)))
+        return self._view
 
 
 class RunSeries:
     """Folds the events of one run, in the order of its log, into series."""
 
-    def __init__(self) -> None:
-        self._steps = GrowingTable(STEP_METRICS)
-        self._resources = GrowingTable((*HOST_METRICS, *DEVICE_METRICS))
+    def __init__(self, *, elapsed_s: float = 0.0, t: float = 0.0, steps_per_epoch: int = 0) -> None:
+        """What came before the first event, where that is not the log's first."""
+        self._steps = GrowingTable((*STEP_METRICS, SPEED))
+        self._resources = GrowingTable((*HOST_METRICS, *DEVICE_METRICS), _MOST_RESOURCES)
         self._evaluated: dict[str, GrowingTable] = {}
         self._branches: list[Branch] = []
-        self._markers: list[Marker] = []
-        self._elapsed_s = 0.0
+        self._markers = _Markers()
+        self._steps_per_epoch = steps_per_epoch
+        self._elapsed_s = elapsed_s
+        self._t = t
         self._version = 0
 
     def apply(self, event: events.Event) -> None:
         """Take one more event."""
         self._fold(event)
+        self.pass_by(event)
+
+    def pass_by(self, event: events.Event) -> None:
+        """Take of an event no more than its time."""
         self._elapsed_s = max(self._elapsed_s, event.elapsed_s)
+        # Clocks are set back at times; an axis is not.
+        self._t = max(self._t, event.t)
+
+    @property
+    def step(self) -> int:
+        """The last step that was taken in."""
+        return int(self._steps.last("step"))
+
+    @property
+    def position(self) -> tuple[float, float, int]:
+        """Training time, Unix time and steps per epoch, for a fold that goes on from here."""
+        return self._elapsed_s, self._t, self._steps_per_epoch
 
     def view(self) -> SeriesView:
         """The series so far, never to change."""
         self._version += 1
+        steps = self._steps.view(self._steps_per_epoch)
+        merged_until, rows_per_bin = _merged(steps)
         return SeriesView(
-            steps=self._steps.view(),
-            evaluated={split: table.view() for split, table in self._evaluated.items()},
-            resources=self._resources.view(),
+            steps=steps,
+            evaluated={
+                split: table.view(self._steps_per_epoch) for split, table in self._evaluated.items()
+            },
+            resources=self._resources.view(self._steps_per_epoch),
             branches=tuple(self._branches),
-            markers=tuple(self._markers),
+            markers=self._markers.view(),
             version=self._version,
+            merged_until=merged_until,
+            rows_per_bin=rows_per_bin,
         )
 
     @singledispatchmethod
     def _fold(self, event: events.Event) -> None:
         return
+
+    @_fold.register
+    def _(self, event: events.RunStarted) -> None:
+        self._steps_per_epoch = event.steps_per_epoch
 
     @_fold.register
     def _(self, event: events.Steps) -> None:
@@ -191,13 +180,16 @@ class RunSeries:
         if first <= self._steps.last("step"):
             # A log that goes back without saying so; the newer rows win.
             self._steps.cut(first - 1)
-        until_s = max(self._elapsed_s, event.elapsed_s)
+        duration_s = max(self._elapsed_s, event.elapsed_s) - self._elapsed_s
+        until_t = max(self._t, event.t)
         # Clock times inside a block are not logged: the block's span is shared out evenly.
         share: FloatArray = np.arange(1, count + 1, dtype=np.float64) / count
         self._steps.extend(
             {
                 "step": np.arange(count, dtype=np.float64) + first,
-                "elapsed_s": share * (until_s - self._elapsed_s) + self._elapsed_s,
+                "elapsed_s": share * duration_s + self._elapsed_s,
+                "t": np.maximum(self._t, until_t - (1 - share) * duration_s),
+                SPEED: np.full(count, float(event.samples_per_s)),
             }
             | {name: floats(getattr(event, name), count) for name in STEP_METRICS}
         )
@@ -217,15 +209,22 @@ class RunSeries:
 
     @_fold.register
     def _(self, event: events.ControlApplied) -> None:
-        self._mark(event.step, event, "control", describe_request(event))
+        kind = "lr" if event.request == "set" else "control"
+        self._mark(event.step, event, kind, describe_request(event))
 
     @_fold.register
     def _(self, event: events.Resumed) -> None:
-        evaluated = {split: table.cut(event.from_step) for split, table in self._evaluated.items()}
-        steps = self._steps.cut(event.from_step)
+        self._steps_per_epoch = event.steps_per_epoch
+        evaluated = {
+            split: replace(table.cut(event.from_step), steps_per_epoch=event.steps_per_epoch)
+            for split, table in self._evaluated.items()
+        }
+        gone = self._steps.cut(event.from_step, _BRANCH_ROWS)
+        steps = replace(gone, steps_per_epoch=event.steps_per_epoch)
         if len(steps) or any(len(table) for table in evaluated.values()):
             self._branches.append(Branch(event.from_step, steps, evaluated))
-        self._markers = [marker for marker in self._markers if marker.step <= event.from_step]
+            del self._branches[:-_MOST_BRANCHES]
+        self._markers.cut(event.from_step)
         self._mark(event.from_step, event, "resume", "resumed")
 
     @_fold.register
@@ -236,19 +235,32 @@ class RunSeries:
                 value = getattr(event.device, name)
                 values[name] = np.nan if value is None else float(value)
         step = max(self._steps.last("step"), self._resources.last("step"))
-        self._resources.append(step, max(self._elapsed_s, event.elapsed_s), values)
+        elapsed_s, t = max(self._elapsed_s, event.elapsed_s), max(self._t, event.t)
+        self._resources.append(step, elapsed_s, t, values)
 
     def _evaluate(
         self, split: str, step: int, event: events.Event, metrics: Mapping[str, Number]
     ) -> None:
-        table = self._evaluated.setdefault(split, GrowingTable(("loss", "accuracy")))
+        if split not in self._evaluated and len(self._evaluated) >= _MOST_SPLITS:
+            return
+        table = self._evaluated.setdefault(
+            split, GrowingTable(("loss", "accuracy"), _MOST_EVALUATIONS)
+        )
         table.cut(step - 1)  # judged again at the same step: the newer figures win
-        values = {name: float(value) for name, value in metrics.items() if name not in _AXES}
-        elapsed_s = max(self._elapsed_s, event.elapsed_s)
-        table.append(float(step), elapsed_s, values)
+        values = {name: float(value) for name, value in metrics.items() if name not in AXES}
+        elapsed_s, t = max(self._elapsed_s, event.elapsed_s), max(self._t, event.t)
+        table.append(float(step), elapsed_s, t, values)
 
     def _mark(self, step: int, event: events.Event, kind: str, label: str) -> None:
-        self._markers.append(Marker(step, max(self._elapsed_s, event.elapsed_s), kind, label))
+        elapsed_s, t = max(self._elapsed_s, event.elapsed_s), max(self._t, event.t)
+        self._markers.append(Marker(step, elapsed_s, kind, label, t))
+
+
+def _merged(steps: Table) -> tuple[int, int]:
+    """Up to which step rows were merged, and how many into one at most."""
+    if steps.rows is None or not (steps.rows > 1).any():
+        return 0, 1
+    return int(steps.step[np.flatnonzero(steps.rows > 1)[-1]]), int(steps.rows.max())
 
 
 def floats(column: Sequence[Number], count: int) -> FloatArray:

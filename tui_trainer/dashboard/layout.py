@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-PANES = ("loss", "accuracy", "memory", "events", "lr", "grad_norm")
-"""Every pane, the one given up last first: with less room the last of these go."""
-EXTRA_PANES = ("lr", "grad_norm")
+EVENTS = "events"
+FIRST_PANES = 4
+"""So many panes are shown even where each has little room."""
 
 _MIN_WIDTH, _MIN_HEIGHT = 40, 8
-_TWO_COLUMNS, _THREE_COLUMNS = 82, 180
+_TWO_COLUMNS, _THREE_COLUMNS, _FOUR_COLUMNS = 82, 180, 240
 _ROOMY_HEIGHT = 14
-_ORDER = {
-    1: ("loss", "accuracy", "memory", "events", "lr", "grad_norm"),
-    2: ("loss", "accuracy", "lr", "grad_norm", "memory", "events"),
-    3: ("loss", "accuracy", "memory", "lr", "grad_norm", "events"),
-}
+_LAST = ("memory", "load", "host_memory", "temperature", "power", EVENTS)
 
 
 @dataclass(frozen=True)
@@ -36,22 +33,37 @@ class PaneRow:
         return tuple(edges)
 
 
-def plan_panes(width: int, height: int) -> tuple[PaneRow, ...]:
-    """Rows of panes for `height` lines, counting one line between rows."""
-    columns = 3 if width >= _THREE_COLUMNS else 2 if width >= _TWO_COLUMNS else 1
+def plan_panes(
+    width: int, height: int, names: Sequence[str], *, dense: bool = False
+) -> tuple[PaneRow, ...]:
+    """Rows of panes for `height` lines, counting one line between rows.
+
+    Of `names`, given in the order in which they are kept, as many are shown as there is room for;
+    charts of training stand before those of resources, and events last. A `dense` plan shows as
+    many as can be read at all.
+    """
+    most_columns = _columns_of(width)
     most_rows = max(1, (height + 1) // (_MIN_HEIGHT + 1))
     roomy_rows = max(1, (height + 1) // (_ROOMY_HEIGHT + 1))
-    names = [name for name in PANES if name not in EXTRA_PANES]
-    if columns * roomy_rows >= len(PANES):
-        names = list(PANES)
-    names = names[: columns * most_rows]
-    ordered = [name for name in _ORDER[columns] if name in names]
+    count = max(min(FIRST_PANES, most_columns * most_rows), most_columns * roomy_rows)
+    count = most_columns * most_rows if dense else count
+    shown = list(names[: max(1, count)])
+    columns = max(1, min(most_columns, len(shown)))
+    if len(shown) == FIRST_PANES:
+        columns = min(columns, 2)
+    ordered = sorted(shown, key=lambda name: _LAST.index(name) if name in _LAST else -1)
     rows = [ordered[start : start + columns] for start in range(0, len(ordered), columns)]
     heights = _share(height - len(rows) + 1, len(rows))
     return tuple(
         PaneRow(row_height, _widths(row, width, columns))
         for row, row_height in zip(rows, heights, strict=True)
     )
+
+
+def _columns_of(width: int) -> int:
+    if width >= _FOUR_COLUMNS:
+        return 4
+    return 3 if width >= _THREE_COLUMNS else 2 if width >= _TWO_COLUMNS else 1
 
 
 def _widths(names: list[str], width: int, columns: int) -> tuple[tuple[str, int], ...]:

@@ -32,6 +32,15 @@ class RunUpdated(Message):
 
 
 @dataclass
+class Said(Message):
+    """Something that was started has something to say; without `seconds`, for the usual time."""
+
+    text: str
+    role: str = "text"
+    seconds: float | None = None
+
+
+@dataclass
 class WatchFailed(Message):
     """Something could not be read; the last picture stays."""
 

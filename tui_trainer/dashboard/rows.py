@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
-from tui_trainer.core.chart import Row, Span
+from tui_trainer.core.canvas import Row, Span
 
 _ELLIPSIS = "…"
 
@@ -71,7 +71,7 @@ def fit_row(row: Row, width: int) -> Row:
 def justify(left: Sequence[Field], right: Sequence[Field], width: int, *, gap: int = 2) -> Row:
     """One line: some fields flush left, others flush right, as many of them as fit."""
     shown = [*left, *right]
-    while shown and _total(shown, gap) > width:
+    while shown and total_width(shown, gap) > width:
         shown.remove(max(reversed(shown), key=lambda item: item.rank))
     left_row = _join((item for item in left if item in shown), gap)
     right_row = _join((item for item in right if item in shown), gap)
@@ -79,7 +79,8 @@ def justify(left: Sequence[Field], right: Sequence[Field], width: int, *, gap: i
     return fit_row((*left_row, Span(" " * max(0, space), ""), *right_row), width)
 
 
-def _total(fields: Sequence[Field], gap: int) -> int:
+def total_width(fields: Sequence[Field], gap: int = 2) -> int:
+    """Cells that the fields take in one line."""
     return sum(item.width for item in fields) + gap * (len(fields) - 1) + 2
 
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from tui_trainer.core.console import ConsoleText
 from tui_trainer.core.events import Event, Resumed, RunStarted, Steps
-from tui_trainer.core.happenings import Happening, describe_event
+from tui_trainer.core.findings import Finding, fold_finding
+from tui_trainer.core.happenings import Happening, describe_event, without_routine
+from tui_trainer.core.log_index import LogIndex, LogPlace
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import LogFold, apply
-from tui_trainer.core.series import FloatArray, RunSeries
+from tui_trainer.core.series import RunSeries, SeriesView
+from tui_trainer.core.tables import FloatArray, splice
+from tui_trainer.dashboard.console_tail import ConsoleTail
+from tui_trainer.dashboard.detail import DetailReader, Span
 from tui_trainer.dashboard.views import RunView
 from tui_trainer.errors import TuitrainError
 from tui_trainer.store.event_log import Batch, EventLogReader
@@ -42,6 +49,10 @@ class RunTail:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self._known = read_summary(folder.path)
+        self._console = ConsoleTail(folder.path)
+        self._console_text: ConsoleText | None = None
+        self._details: dict[Span, DetailReader] = {}
+        self._wanted: tuple[Span, ...] = ()
         self._restart()
         self._shown: object = None
 
@@ -50,14 +61,25 @@ class RunTail:
         self._fold = LogFold()
         self._series = RunSeries()
         self._happenings: list[Happening] = []
+        self._findings: tuple[Finding, ...] = ()
+        self._index = LogIndex()
+        self._details = {}
         self._at_end = False
+
+    def look_closer(self, spans: tuple[Span, ...]) -> None:
+        """Show every step of these spans, however long the run; the log is read there again."""
+        self._wanted = spans
 
     def read(self) -> RunView | None:
         """A new picture after reading on by a megabyte or two; None where nothing changed."""
         # The lease before the log: see `derive_state`.
         lease = look(self.folder.path)
+        place = self._place()
         batch = self._reader.read(limit_bytes=1)
-        self._take(batch)
+        self._take(batch, place)
+        if self._at_end:
+            self._read_details()
+            self._console_text = self._console.read() or self._console_text
         if not self._at_end:
             self._known = read_summary(self.folder.path)
         fold = self._fold if self._fold.offset >= self._known.offset else self._known
@@ -69,6 +91,8 @@ class RunTail:
             fold.offset,
             self._reader.offset,
             self._at_end,
+            self._console_text,
+            *((span, detail.is_whole) for span, detail in self._details.items()),
         )
         if look_of_it == self._shown and not batch.restarted:
             return None
@@ -76,19 +100,54 @@ class RunTail:
         return RunView(
             record=record,
             session=lease.session if lease.held else "",
-            series=self._series.view(),
+            series=self._spliced(self._series.view()),
             happenings=tuple(self._happenings),
+            findings=self._findings,
+            console=self._console_text,
             read_share=1.0 if self._at_end else self._share_read(),
         )
 
     @property
     def is_behind(self) -> bool:
         """Whether there is more to read at once."""
-        return not self._at_end
+        return not self._at_end or any(not detail.is_whole for detail in self._details.values())
 
-    def _take(self, batch: Batch) -> None:
+    def _place(self) -> LogPlace:
+        elapsed_s, t, steps_per_epoch = self._series.position
+        return LogPlace(
+            self._series.step,
+            self._reader.offset,
+            self._reader.seq,
+            elapsed_s,
+            t,
+            steps_per_epoch,
+        )
+
+    def _read_details(self) -> None:
+        """Read on in one of the spans that are wanted, and forget those that are not."""
+        log, index = self.folder.events, self._index
+        for span in self._wanted:
+            if span not in self._details:
+                self._details[span] = DetailReader(log, index, span)
+        unread = [detail for detail in self._details.values() if not detail.is_whole]
+        if unread:
+            unread[0].read()
+        elif len(self._details) > len(self._wanted):
+            # Only once the new ones are whole: until then the old ones may still be in sight.
+            self._details = {span: self._details[span] for span in self._wanted}
+
+    def _spliced(self, view: SeriesView) -> SeriesView:
+        steps = view.steps
+        for detail in self._details.values():
+            if detail.is_whole:
+                steps = splice(steps, detail.view())
+        return replace(view, steps=steps)
+
+    def _take(self, batch: Batch, place: LogPlace) -> None:
         if batch.restarted:
             self._restart_keeping_reader()
+            place = LogPlace()
+        self._index.add(place)
         snapshot, damaged = self._fold.snapshot, self._fold.damaged + batch.damaged
         for event in batch.events:
             try:
@@ -97,10 +156,16 @@ class RunTail:
             except (ValueError, OverflowError, TypeError):
                 damaged += 1  # whole by its CRC, but with numbers that are none
                 continue
+            if isinstance(event, Resumed):
+                self._index.cut(event.from_step, place)
+                self._details = {}
+            self._findings = fold_finding(self._findings, event)
             happening = describe_event(event)
             if happening is not None:
                 self._happenings.append(happening)
-        del self._happenings[:-_MOST_HAPPENINGS]
+        if len(self._happenings) > _MOST_HAPPENINGS:
+            kept = without_routine(self._happenings, _MOST_HAPPENINGS // 8)
+            self._happenings = kept[-(_MOST_HAPPENINGS // 2) :]
         self._fold = LogFold(
             snapshot=snapshot,
             offset=self._reader.offset,

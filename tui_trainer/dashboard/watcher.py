@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from textual.message import Message
 
 from tui_trainer.core.text_safety import sanitize
+from tui_trainer.dashboard.detail import Span
 from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
-from tui_trainer.dashboard.tails import RunList, RunTail
-from tui_trainer.dashboard.views import RunsView
+from tui_trainer.dashboard.tails import READ_ERRORS, RunList, RunTail
+from tui_trainer.dashboard.views import RunsView, RunView
 from tui_trainer.store.registry import Registry
+from tui_trainer.store.run_facts import RunFacts, read_facts
 from tui_trainer.store.run_folder import RunFolder
 
 _LIVE_S = 0.1
 _REST_S = 0.5
 _LIST_S = 0.5
 _LIST_BEHIND_RUN_S = 2.0
-_SPARKED_RUNS = 40
+_SPARKED_RUNS = 500
 
 
 class Watcher(threading.Thread):
-    """Looks at the registry and at one run, as often as they can change."""
+    """Looks at the registry and at some of its runs, as often as they can change."""
 
     def __init__(
         self,
@@ -37,18 +40,30 @@ class Watcher(threading.Thread):
         self._list = RunList(registry, only)
         self._shown: object = None
         self._failure = ""
+        self._errors: list[Exception] = []
         self._list_due = 0.0
         self._post_due = 0.0
-        self._target: RunFolder | None = None
-        self._tail: RunTail | None = None
-        self._is_live = True
+        self._asked: tuple[int, tuple[RunFolder, ...]] = (0, ())
+        self._answered = 0
+        self._spans: dict[RunFolder, tuple[Span, ...]] = {}
+        self._tails: dict[RunFolder, RunTail] = {}
+        self._views: dict[RunFolder, RunView] = {}
+        self._facts: dict[RunFolder, RunFacts] = {}
+        self._failed: set[RunFolder] = set()
+        self._turn = 0
         self._wake = threading.Event()
         self._closing = threading.Event()
 
-    def watch(self, folder: RunFolder | None) -> None:
-        """Follow this run from now on, or, with None, only the list."""
-        self._target = folder
+    def watch(self, folders: Sequence[RunFolder]) -> None:
+        """Follow these runs from now on beside the list; without any, only the list."""
+        self._spans = {}
+        self._asked = (self._asked[0] + 1, tuple(folders))
         self._list_due = 0.0
+        self._wake.set()
+
+    def look_closer(self, folder: RunFolder, spans: tuple[Span, ...]) -> None:
+        """Show every step of these spans of a run that is watched, however long it is."""
+        self._spans = {**self._spans, folder: spans}
         self._wake.set()
 
     def close(self) -> None:
@@ -60,43 +75,97 @@ class Watcher(threading.Thread):
         """Look, post, wait; until closed."""
         while not self._closing.is_set():
             self._wake.clear()
+            self._errors, self._failed = [], set()
             try:
-                pause_s = self._look_at_run()
+                pause_s = self._look_at_runs()
                 self._look_at_list()
-                self._failure = ""
             except Exception as error:  # noqa: BLE001 - the boundary of the thread
                 # A thread that dies in silence leaves a screen that looks alive.
-                self._report(error)
+                self._errors.append(error)
                 pause_s = _REST_S
+            self._report()
             if pause_s:
                 self._wake.wait(pause_s)
 
-    def _look_at_run(self) -> float:
-        """Read on in the run that is watched; return how long to rest."""
-        target = self._target
-        if target is None:
-            self._tail = None
+    def _look_at_runs(self) -> float:
+        """Read on in every run that is watched; return how long to rest."""
+        self._follow_targets()
+        if not self._tails:
             return _LIST_S
-        if self._tail is None or self._tail.folder != target:
-            self._tail, self._post_due = RunTail(target), 0.0
-        view = self._tail.read()
-        # While a long log loads, pictures are posted no faster than they can be drawn.
-        while self._tail.is_behind and time.monotonic() < self._post_due:
-            view = self._tail.read() or view
-        if view is None:
-            return _LIVE_S if self._is_live else _REST_S
-        self._is_live = view.record.state.is_live
-        self._post(RunUpdated(view))
-        self._post_due = time.monotonic() + _LIVE_S
-        return 0.0 if self._tail.is_behind else _LIVE_S
+        spans = self._spans
+        for folder, tail in self._tails.items():
+            tail.look_closer(spans.get(folder, ()))
+        news = self._read([folder for folder, tail in self._tails.items() if not tail.is_behind])
+        news |= self._read_on()
+        self._views |= news
+        for view in news.values():
+            self._post(RunUpdated(view))
+        if news:
+            self._post_due = time.monotonic() + _LIVE_S
+        if self._behind():
+            return 0.0
+        is_live = any(view.record.state.is_live for view in self._views.values())
+        return _LIVE_S if news or is_live else _REST_S
+
+    def _follow_targets(self) -> None:
+        """Keep a tail for each run that is to be watched, and for no other."""
+        number, targets = self._asked
+        if number == self._answered:
+            return
+        self._answered = number
+        self._tails = {folder: self._tails.get(folder) or RunTail(folder) for folder in targets}
+        self._views = {folder: view for folder, view in self._views.items() if folder in targets}
+        self._facts = {folder: facts for folder, facts in self._facts.items() if folder in targets}
+        self._post_due = 0.0
+        for view in self._views.values():
+            # Whoever asked may not have seen it.
+            self._post(RunUpdated(view))
+
+    def _read(self, folders: Iterable[RunFolder]) -> dict[RunFolder, RunView]:
+        """The new pictures after reading a piece of each of these runs."""
+        news = {}
+        for folder in folders:
+            try:
+                view = self._tails[folder].read()
+            except READ_ERRORS as error:
+                self._errors.append(error)
+                self._failed.add(folder)
+                continue
+            if view is not None:
+                facts = self._facts[folder] = read_facts(folder.path, self._facts.get(folder))
+                news[folder] = replace(view, facts=facts)
+        return news
+
+    def _read_on(self) -> dict[RunFolder, RunView]:
+        """The new pictures of the runs that are behind, when it is time to post them.
+
+        While long logs load, pictures are posted no faster than they can be drawn. Half of the
+        time goes to the first run that is behind, the rest to the others in turn.
+        """
+        news: dict[RunFolder, RunView] = {}
+        while behind := self._behind():
+            self._turn += 1
+            news |= self._read({behind[0], behind[self._turn % len(behind)]})
+            if time.monotonic() >= self._post_due:
+                break
+        return news
+
+    def _behind(self) -> list[RunFolder]:
+        """The runs with more to read at once, but for those that failed to be read just now."""
+        return [
+            folder
+            for folder, tail in self._tails.items()
+            if tail.is_behind and folder not in self._failed
+        ]
 
     def _look_at_list(self) -> None:
         now = time.monotonic()
-        if now < self._list_due or (self._tail is not None and self._tail.is_behind):
+        if now < self._list_due or self._behind():
             return
-        self._list_due = now + (_LIST_S if self._target is None else _LIST_BEHIND_RUN_S)
+        is_alone = not self._tails
+        self._list_due = now + (_LIST_S if is_alone else _LIST_BEHIND_RUN_S)
         records = self._list.read()
-        losses = self._list.read_losses(records[:_SPARKED_RUNS]) if self._target is None else {}
+        losses = self._list.read_losses(records[:_SPARKED_RUNS]) if is_alone else {}
         shown = (
             [
                 (record.run, record.state, record.snapshot.seq, record.annotations)
@@ -108,8 +177,9 @@ class Watcher(threading.Thread):
             self._shown = shown
             self._post(RunsUpdated(RunsView(str(self._registry.path), records, losses)))
 
-    def _report(self, error: Exception) -> None:
-        text = sanitize(str(error), limit=200)
-        if text != self._failure:
-            self._failure = text
+    def _report(self) -> None:
+        """Say what could not be read in this turn, unless that was said before."""
+        text = sanitize(str(self._errors[0]), limit=200) if self._errors else ""
+        if text and text != self._failure:
             self._post(WatchFailed(text))
+        self._failure = text

@@ -18,6 +18,7 @@ from typing import Any
 from tui_trainer import paths
 from tui_trainer.core.jobs import Job, JobResult, TrainJob
 from tui_trainer.errors import ExitStatus, StorageError, WorkerError
+from tui_trainer.launch.starter import at_kept_priority
 from tui_trainer.store.job_folder import read_progress, read_result, write_job
 from tui_trainer.store.lease import acquire_launch, holder_of
 
@@ -81,13 +82,15 @@ def _describe_status(status: int) -> str:
 
 def _start(folder: Path, log: Path) -> WorkerProcess:
     with open(log, "ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tui_trainer.worker", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        process = at_kept_priority(
+            lambda: subprocess.Popen(
+                [sys.executable, "-P", "-m", "tui_trainer.worker", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            )
         )
     return WorkerProcess(process, folder, log)
 
@@ -126,12 +129,14 @@ def _start_training(run: Path, job: TrainJob) -> WorkerProcess:
             launch_lock.release()
 
 
-def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
+def run_job(
+    job: Job, say: Callable[[str], object], is_wanted: Callable[[], bool] = lambda: True
+) -> dict[str, Any]:
     """Do a short job in a worker, pass on its progress, and return its value.
 
     Raises:
         ReportedError: the job failed.
-        WorkerError: the worker ended without a result.
+        WorkerError: the worker ended without a result, or was ended as it is not wanted any more.
     """
     with _termination_raised(), tempfile.TemporaryDirectory(prefix="tuitrain-") as scratch:
         folder = Path(scratch)
@@ -147,6 +152,8 @@ def run_job(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
                 lines, offset = read_progress(folder, offset)
                 for line in lines:
                     say(str(line["text"]))
+                if not is_over and not is_wanted():
+                    raise WorkerError("The job was called off.", "Start it again.")
                 if not is_over:
                     time.sleep(_PROGRESS_POLL_S)
             try:

@@ -22,7 +22,11 @@ from tui_trainer.errors import StorageError
 from tui_trainer.store.atomic import replace_file
 from tui_trainer.store.environment import user_name
 
-RequestName = Literal["stop", "pause", "continue", "checkpoint", "evaluate", "set"]
+RequestName = Literal[
+    "stop", "stop-after-epoch", "pause", "continue", "checkpoint", "evaluate", "set"
+]
+"""`continue` ends a pause; where there is none, it takes back `stop-after-epoch`."""
+
 _SESSION = re.compile(r"[0-9A-Za-z-]{1,64}")
 _FILE = re.compile(r"(?P<session>[0-9A-Za-z-]{1,64})-(?P<id>[0-9a-f]{32})\.json")
 _MAX_REQUEST_BYTES = 64 * 1024

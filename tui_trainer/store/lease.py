@@ -13,6 +13,7 @@ import fcntl
 import os
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -28,7 +29,17 @@ _LOCKS_MISSING = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 # Files this process holds locks on, by device and inode, with their notes: to open one again,
 # by whatever path, would drop its lock. A forked child holds none of them.
 _held_here: dict[tuple[int, int], str] = {}
-os.register_at_fork(after_in_child=_held_here.clear)
+# A thread must not open a file between another's opening it and noting here that it did.
+_opening = threading.RLock()
+
+
+def _begin_in_child() -> None:
+    global _opening
+    _opening = threading.RLock()
+    _held_here.clear()
+
+
+os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class RecordLock:
@@ -40,6 +51,10 @@ class RecordLock:
         Raises:
             BlockingIOError: another process holds it.
         """
+        with _opening:
+            self._acquire(path, note)
+
+    def _acquire(self, path: Path, note: str) -> None:
         if _identity(path) in _held_here:
             raise BlockingIOError(errno.EAGAIN, "held by this process", str(path))
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -76,6 +91,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def holder_of(path: Path) -> tuple[bool | None, int, str]:
     """Who holds the record lock on `path`: (held, pid, note). `held` is None without locks."""
+    with _opening:
+        return _ask_holder(path)
+
+
+def _ask_holder(path: Path) -> tuple[bool | None, int, str]:
     key = _identity(path)
     if key in _held_here:
         return True, os.getpid(), _held_here[key]

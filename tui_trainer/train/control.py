@@ -58,8 +58,12 @@ class ControlDesk:
         session: str,
         *,
         lr_changes: list[tuple[int, float]] | None = None,
+        stop_after_epoch_by: str = "",
     ) -> None:
-        """`lr_changes` are (step, lr) pairs to apply again when their step is reached."""
+        """`lr_changes` are (step, lr) pairs to apply again when their step is reached.
+
+        `stop_after_epoch_by` is who asked this session to, before it rolled back.
+        """
         self._inbox = inbox
         self._writer = writer
         self._interrupts = interrupts
@@ -69,6 +73,7 @@ class ControlDesk:
         self._poll_due = 0.0
         self._is_paused = False
         self._is_stopping = False
+        self._stop_after_epoch_by = stop_after_epoch_by
         self.stopped_by = ""
 
     def is_urgent(self, step: int) -> bool:
@@ -96,6 +101,13 @@ class ControlDesk:
             self._answer_all(step, loop)
         self._writer.clock.unpause()
         return not self._is_stopping
+
+    def goes_past_epoch(self) -> bool:
+        """Whether the loop is to go on after an epoch's end."""
+        if not self._stop_after_epoch_by:
+            return True
+        self._is_stopping, self.stopped_by = True, self._stop_after_epoch_by
+        return False
 
     def rest(self, duration_s: float) -> bool:
         """Wait, with the run's clock standing still; False if a signal asks to stop meanwhile.
@@ -136,7 +148,7 @@ class ControlDesk:
             return "it was meant for an earlier session"
         if asked.request == "unknown":
             return "its file is damaged"
-        if asked.request == "continue" and not self._is_paused:
+        if asked.request == "continue" and not (self._is_paused or self._stop_after_epoch_by):
             return "the run is not paused"
         if asked.request == "set":
             lr = asked.arguments.get("lr")
@@ -165,8 +177,14 @@ class ControlDesk:
         )
         if asked.request == "stop":
             self._is_stopping, self.stopped_by = True, asked.by
-        elif asked.request in ("pause", "continue"):
-            self._is_paused = asked.request == "pause"
+        elif asked.request == "stop-after-epoch":
+            self._stop_after_epoch_by = asked.by
+        elif asked.request == "pause":
+            self._is_paused = True
+        elif asked.request == "continue" and self._is_paused:
+            self._is_paused = False
+        elif asked.request == "continue":
+            self._stop_after_epoch_by = ""
 
     def _set_lr(self, request_id: str, by: str, step: int, lr: float, loop: Steered) -> None:
         self._writer.emit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -75,9 +76,18 @@ def _nvml_handle(device: torch.device) -> object | None:
         return None
 
 
+def _used_by_this_process(handle: object) -> int | None:
+    """None where the driver does not know this process, as from inside a container."""
+    for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
+        if process.pid == os.getpid():
+            used: int | None = process.usedGpuMemory
+            return used
+    return None
+
+
 def _nvml_figures(handle: object) -> dict[str, Any]:
     figures: dict[str, Any] = {}
-    questions: dict[str, Callable[[], float]] = {
+    questions: dict[str, Callable[[], float | None]] = {
         "utilization": lambda: pynvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100.0,
         "temperature_c": lambda: pynvml.nvmlDeviceGetTemperature(
             handle, pynvml.NVML_TEMPERATURE_GPU
@@ -89,6 +99,7 @@ def _nvml_figures(handle: object) -> dict[str, Any]:
     except pynvml.NVMLError:
         return figures
     figures |= {"used_bytes": memory.used, "total_bytes": memory.total}
+    questions["process_used_bytes"] = lambda: _used_by_this_process(handle)
     for name, ask in questions.items():
         try:
             figures[name] = ask()

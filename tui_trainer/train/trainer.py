@@ -108,16 +108,23 @@ class Trainer:
     def _run(self) -> events.Finished | events.Stopped:
         while self._owes_epoch_end or not self._is_over:
             if not self._owes_epoch_end and not self._train_epoch():
-                self._save_at_last()
-                return events.Stopped(
-                    step=self.progress.step, epoch=self.epoch, by=self._desk.stopped_by
-                )
+                return self._stop()
             self._finish_epoch()
+            if not self._is_over and not self._goes_past_epoch():
+                return self._stop()
         self._save_at_last()
         self._judge.test(self._checkpoints, self.progress.best, self.progress.step)
         return events.Finished(
             step=self.progress.step, epoch=self.epoch, reason=self._reason_to_finish
         )
+
+    def _stop(self) -> events.Stopped:
+        self._save_at_last()
+        return events.Stopped(step=self.progress.step, epoch=self.epoch, by=self._desk.stopped_by)
+
+    def _goes_past_epoch(self) -> bool:
+        """Obey what was asked for while the epoch was judged; False if it was to stop here."""
+        return self._attend() and self._desk.goes_past_epoch()
 
     def _train_epoch(self) -> bool:
         """Train the rest of the current epoch; False if a stop was asked for on the way."""

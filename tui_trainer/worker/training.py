@@ -131,7 +131,14 @@ def _train(
         warn=lambda text: writer.emit(_warning(text)),
     )
     with closing(board):
-        desk = ControlDesk(Inbox(writer.run), writer, interrupts, job.session, lr_changes=changes)
+        desk = ControlDesk(
+            Inbox(writer.run),
+            writer,
+            interrupts,
+            job.session,
+            lr_changes=changes,
+            stop_after_epoch_by=writer.fold.snapshot.stop_after_epoch_by,
+        )
         trainer = Trainer(task, progress, writer, desk, board, writer.run / paths.CHECKPOINTS)
         ending = trainer.run()
     if task.config.training.smoke and isinstance(ending, events.Finished):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import PurePath
 from typing import Annotated
 
 import typer
 
 from tui_trainer.cli.options import JsonOption, RunArgument, RunsOption
 from tui_trainer.cli.output import Column, print_json, print_line, print_table, say
-from tui_trainer.core.code_names import is_code_name
+from tui_trainer.core.code_names import short_name
 from tui_trainer.core.format import (
     format_age,
     format_count,
@@ -76,7 +75,7 @@ def _row(record: RunRecord) -> list[str]:
         record.annotations.name or "–",
         record.state.value,
         snapshot.dataset or "–",
-        _short_model(snapshot.model) or "–",
+        short_name(snapshot.model) or "–",
         f"{snapshot.epoch}/{snapshot.epochs}",
         format_metric(best.value if best else None),
         format_metric(last.get("test", {}).get("accuracy")),
@@ -84,14 +83,6 @@ def _row(record: RunRecord) -> list[str]:
         format_duration(snapshot.elapsed_s),
         age,
     ]
-
-
-def _short_model(name: str) -> str:
-    """The model's name, own code without its folders: `net.py:Net`."""
-    source, colon, attribute = name.rpartition(":")
-    if not colon or not is_code_name(name):
-        return name
-    return f"{PurePath(source).name}:{attribute}"
 
 
 def show(reference: RunArgument, runs: RunsOption = None, as_json: JsonOption = False) -> None:

@@ -26,6 +26,7 @@ def check_schedule(config: ScheduleConfig, validation: float) -> list[ConfigErro
             ConfigError(
                 "schedule.name is plateau, which watches the validation, but data.validation is 0.",
                 "Hold out a share, as with --validation 0.1, or choose another schedule.",
+                key="schedule.name",
             )
         ]
     return []
@@ -39,6 +40,7 @@ def check_training(config: TrainingConfig, validation: float) -> list[ConfigErro
                 f"training.early_stopping is {config.early_stopping}, which watches the "
                 "validation, but data.validation is 0.",
                 "Hold out a share, as with --validation 0.1, or set training.early_stopping to 0.",
+                key="training.early_stopping",
             )
         ]
     return []
@@ -51,6 +53,7 @@ def _check_milestones(text: str) -> list[ConfigError]:
             ConfigError(
                 "schedule.name is multi-step, but schedule.milestones is empty.",
                 "Give the epochs after which to fall, like 30,60.",
+                key="schedule.milestones",
             )
         ]
     if epochs[0] == 0 or any(later <= earlier for earlier, later in itertools.pairwise(epochs)):
@@ -58,6 +61,7 @@ def _check_milestones(text: str) -> list[ConfigError]:
             ConfigError(
                 f"schedule.milestones is {text!r}, but epochs must be above 0 and increase.",
                 "Give each epoch once, the smallest first, like 30,60.",
+                key="schedule.milestones",
             )
         ]
     return []
@@ -71,6 +75,7 @@ def check_optimizer(config: OptimizerConfig) -> list[ConfigError]:
             ConfigError(
                 f"optimizer.nesterov is for sgd, but optimizer.name is {config.name}.",
                 "Choose sgd, or leave nesterov out.",
+                key="optimizer.nesterov",
             )
         )
     elif config.nesterov and config.momentum == 0:
@@ -78,6 +83,7 @@ def check_optimizer(config: OptimizerConfig) -> list[ConfigError]:
             ConfigError(
                 "optimizer.nesterov needs momentum, but optimizer.momentum is 0.",
                 "Give a momentum like 0.9, or leave nesterov out.",
+                key="optimizer.nesterov",
             )
         )
     try:
@@ -138,4 +144,5 @@ def _scale_error(reason: str) -> ConfigError:
     return ConfigError(
         f"optimizer.lr_scales cannot be read: {reason}.",
         "Give names and factors like conv*=0.1,head=2; to keep weights as they are, freeze them.",
+        key="optimizer.lr_scales",
     )

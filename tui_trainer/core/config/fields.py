@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import msgspec.inspect
@@ -37,6 +37,14 @@ class Field:
                 noun = "a whole number" if isinstance(info, msgspec.inspect.IntType) else "a number"
                 return " ".join([noun, *_bounds(info)])
         return "text" if ":" not in self.meaning else self.meaning.split(":", 1)[1].strip()
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """All values that the setting takes, as text; none where they cannot be listed."""
+        hint = get_args(self.type)[0]
+        if hint is bool:
+            return ("false", "true")
+        return tuple(map(str, get_args(hint))) if get_origin(hint) is Literal else ()
 
     def convert(self, value: Any, *, from_text: bool) -> Any:
         """The value in the field's type.

@@ -48,6 +48,9 @@ class Resolved:
 
 
 DEFAULT_PRESET = "default"
+PRESET = "preset"
+"""The key of an error in the choice of a preset, which is no setting."""
+
 _DEFAULT_DATASET = "digits"
 _SMOKE_EPOCHS = 2
 
@@ -81,18 +84,28 @@ def resolve(
         DatasetError, ModelError: the name is unknown.
         ConfigError: any other setting is unknown or wrong, or some contradict; all are named.
     """
-    chosen, errors, wrong_parts = _convert(settings)
+    resolved, errors = resolve_as_far(settings, preset=preset)
     errors = [*unread, *errors]
+    if resolved is None or errors:
+        raise _combine(errors)
+    return resolved
+
+
+def resolve_as_far(
+    settings: Sequence[Setting], *, preset: str = DEFAULT_PRESET
+) -> tuple[Resolved | None, list[TuitrainError]]:
+    """The configuration without the settings that are wrong, and all that is wrong with them.
+
+    There is no configuration where dataset, model or preset are unknown or do not go together.
+    """
+    chosen, errors, wrong_parts = _convert(settings)
     choice = _choose(chosen, preset)
     wrong_choice = _check_choice(choice, preset)
-    errors += wrong_choice
-    if not wrong_choice:
-        values = _brought(choice, preset) | chosen
-        resolved = _build(values | _shortened(values), preset)
-        errors += _check_together(resolved.config, wrong_parts)
-        if not errors:
-            return resolved
-    raise _combine(errors)
+    if wrong_choice:
+        return None, errors + wrong_choice
+    values = _brought(choice, preset) | chosen
+    resolved = _build(values | _shortened(values), preset)
+    return resolved, errors + _check_together(resolved.config, wrong_parts)
 
 
 def _choose(chosen: _Origins, preset: str) -> _Choice:
@@ -115,7 +128,7 @@ def _check_choice(choice: _Choice, preset: str) -> list[TuitrainError]:
     dataset, model = choice.dataset, choice.model
     if dataset not in DATASETS:
         message = f"There is no dataset {dataset!r}, named by {choice.dataset_origin}."
-        errors.append(DatasetError(message, hint_for(dataset, DATASETS)))
+        errors.append(DatasetError(message, hint_for(dataset, DATASETS), key="data.dataset"))
     if choice.model_origin:
         errors += _check_model_name(model, choice.model_origin)
     if errors:
@@ -123,22 +136,24 @@ def _check_choice(choice: _Choice, preset: str) -> list[TuitrainError]:
     names = preset_names(dataset, model)
     if preset not in names:
         message = f"{dataset} with {model} has no preset {preset!r}."
-        errors.append(ConfigError(message, hint_for(preset, names)))
+        errors.append(ConfigError(message, hint_for(preset, names), key=PRESET))
     reason = misfit(find_model(model), DATASETS[dataset])
     if reason is not None:
         message = f"The model does not fit {dataset}: {reason}."
-        errors.append(ModelError(message, "Choose another, or leave it out for the default."))
+        hint = "Choose another, or leave it out for the default."
+        errors.append(ModelError(message, hint, key="model.name"))
     return errors
 
 
 def _check_model_name(model: str, origin: str) -> list[TuitrainError]:
     if not is_model_name(model):
         message = f"There is no model {model!r}, named by {origin}."
-        return [ModelError(message, hint_for(model, MODELS))]
+        return [ModelError(message, hint_for(model, MODELS), key="model.name")]
     if model not in MODELS and is_code_name(model):
         try:
             parse_code_name(model)
         except ConfigError as error:
+            error.key = "model.name"
             return [error]
     return []
 
@@ -157,6 +172,7 @@ def _check_together(config: RunConfig, wrong_parts: set[str]) -> list[TuitrainEr
             ModelError(
                 f"model.pretrained is for models of torchvision, not for {config.model.name}.",
                 "Choose one like torchvision:resnet18, or give weights with --init-from FILE.",
+                key="model.pretrained",
             )
         )
     return errors
@@ -195,6 +211,7 @@ def _convert(settings: Iterable[Setting]) -> tuple[_Origins, list[TuitrainError]
                 ConfigError(
                     f"{setting.origin} names a setting that does not exist: {setting.key}.",
                     _hint_for_key(setting.key, fields),
+                    key=setting.key,
                 )
             )
             wrong_parts.add(setting.key.split(".", 1)[0])
@@ -206,6 +223,7 @@ def _convert(settings: Iterable[Setting]) -> tuple[_Origins, list[TuitrainError]
                 ConfigError(
                     f"{setting.origin} is {setting.value!r}, but {error}.",
                     "Change it, or leave it out for the value of the preset.",
+                    key=setting.key,
                 )
             )
             wrong_parts.add(setting.key.split(".", 1)[0])

@@ -1,35 +1,70 @@
-"""The charts of training: loss, accuracy, learning rate, gradient norm."""
+"""The charts of training: loss, accuracy, learning rate, gradient norm, speed, any metric."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tui_trainer.core.chart import ChartSpec, Curve, Mark
-from tui_trainer.core.format import format_metric
-from tui_trainer.core.series import FloatArray, Table
+from tui_trainer.core.chart_spec import ChartSpec, Curve, Mark
+from tui_trainer.core.format import format_metric, format_rate
+from tui_trainer.core.series import SPEED
 from tui_trainer.core.smoothing import Smoother
+from tui_trainer.core.tables import FloatArray, Table
 from tui_trainer.core.text_safety import sanitize
-from tui_trainer.dashboard.options import ChartOptions
+from tui_trainer.dashboard.options import ChartOptions, data_range
+from tui_trainer.dashboard.panes.content import ChartContent
+from tui_trainer.dashboard.panes.readings import cursor_fields, read_value, row_at
 from tui_trainer.dashboard.rows import Field, field
 from tui_trainer.dashboard.views import RunView
 
 _GLYPHS = {"validation": "○", "test": "◇"}
-_NOTHING = np.empty(0)
 _LABEL_LIMIT = 24
 _CLOSE_UP_POINTS = 2
 
 
-@dataclass(frozen=True)
-class ChartContent:
-    """A pane's heading, left and right, an optional second line, and the chart under it."""
+def _write_lr(value: float) -> str:
+    return f"{value:.3g}"
 
-    left: tuple[Field, ...]
-    right: tuple[Field, ...]
-    spec: ChartSpec
-    legend: tuple[Field, ...] = ()
+
+@dataclass(frozen=True)
+class StepChart:
+    """How a metric of every step is drawn."""
+
+    title: str
+    metric: str
+    role: str = "train"
+    is_log: bool = False
+    is_fraction: bool = False
+    is_smoothed: bool = True
+    include: tuple[float, ...] = ()
+    write: Callable[[float], str] = format_metric
+
+
+STEP_CHARTS: Mapping[str, StepChart] = {
+    "loss": StepChart("loss", "loss", is_log=True),
+    "accuracy": StepChart("accuracy", "accuracy", is_fraction=True),
+    "lr": StepChart(
+        "learning rate", "lr", role="lr", is_smoothed=False, include=(0.0,), write=_write_lr
+    ),
+    "grad_norm": StepChart("gradient norm", "grad_norm", role="grad_norm", is_log=True),
+    "throughput": StepChart(
+        "samples/s", SPEED, role="throughput", include=(0.0,), write=format_rate
+    ),
+}
+
+
+def logged_metrics(view: RunView) -> tuple[str, ...]:
+    """The metrics that were only ever evaluated, such as those of the user's own."""
+    names = {
+        name
+        for split, table in view.series.evaluated.items()
+        if split in _GLYPHS
+        for name in table.metrics
+        if name not in STEP_CHARTS and name != SPEED
+    }
+    return tuple(sorted(names))
 
 
 class CurveDrafts:
@@ -38,74 +73,54 @@ class CurveDrafts:
     def __init__(self) -> None:
         self._smoothers: dict[str, Smoother] = {}
 
-    def loss(self, view: RunView, options: ChartOptions) -> ChartContent:
-        """Training loss, raw and smoothed, with the loss of each evaluated split."""
-        legend = [_latest("train", "train", self._smoothed_end(view, "loss", options))]
-        legend += _evaluated_legend(view, "loss")
+    def draft(self, name: str, view: RunView, options: ChartOptions) -> ChartContent:
+        """The chart of a metric of every step, or of one that was evaluated."""
+        chart = STEP_CHARTS.get(name)
+        if chart is None:
+            return self._logged(name, view, options)
+        spec = self._spec(chart, view, options)
         return ChartContent(
-            left=(field(("loss", "strong")), *legend),
-            right=_option_fields(options),
-            spec=self._spec(view, "loss", options, log=options.log),
+            left=(
+                field((chart.title, "strong")),
+                *self._reading(chart, view, options),
+                *_evaluated_legend(view, chart.metric, options),
+            ),
+            right=_right_fields(name, view, options),
+            spec=replace(spec, y_window=_y_window(name, options)),
         )
 
-    def accuracy(self, view: RunView, options: ChartOptions) -> ChartContent:
-        """Accuracy in training, smoothed, and of each evaluated split."""
-        legend = [_latest("train", "train", self._smoothed_end(view, "accuracy", options))]
-        legend += _evaluated_legend(view, "accuracy")
+    def _logged(self, name: str, view: RunView, options: ChartOptions) -> ChartContent:
+        curves = tuple(_evaluated_curves(view, name, options))
+        title = sanitize(name, limit=_LABEL_LIMIT)
         return ChartContent(
-            left=(field(("accuracy", "strong")), *legend),
+            left=(field((title, "strong")), *_evaluated_legend(view, name, options)),
             right=(),
-            spec=self._spec(view, "accuracy", options, is_fraction=True),
+            spec=replace(_frame(view, curves, options), y_window=_y_window(name, options)),
         )
 
-    def grad_norm(self, view: RunView, options: ChartOptions) -> ChartContent:
-        """The norm of the gradient."""
-        latest = _latest("", "grad_norm", self._smoothed_end(view, "grad_norm", options))
-        return ChartContent(
-            left=(field(("gradient norm", "strong")), latest),
-            right=(),
-            spec=self._spec(view, "grad_norm", options, log=options.log, role="grad_norm"),
-        )
-
-    def lr(self, view: RunView, options: ChartOptions) -> ChartContent:
-        """The learning rate."""
-        steps = view.series.steps
-        curve = Curve(_x_of(steps, options), steps["lr"], "lr")
-        return ChartContent(
-            left=(field(("learning rate", "strong")), field((_short(_end(steps["lr"])), "lr"))),
-            right=(),
-            spec=_frame(view, (curve,), options, include=(0.0,)),
-        )
-
-    def _spec(
-        self,
-        view: RunView,
-        metric: str,
-        options: ChartOptions,
-        *,
-        log: bool = False,
-        role: str = "train",
-        is_fraction: bool = False,
-    ) -> ChartSpec:
-        steps = view.series.steps
-        x = _x_of(steps, options)
-        curves = [*self._branches(view, metric, options)]
-        if options.weight:
-            curves.append(Curve(x, steps[metric], f"{role}_raw"))
-        curves.append(Curve(x, self._smooth(metric, steps, options), role))
+    def _spec(self, chart: StepChart, view: RunView, options: ChartOptions) -> ChartSpec:
+        steps, metric = view.series.steps, chart.metric
+        x, ranges = steps.x(options.x_kind), steps.ranges(metric)
+        curves = [*self._branches(chart, view, options)]
+        if not chart.is_smoothed or not options.weight:
+            curves.append(Curve(x, steps[metric], chart.role, ranges=ranges))
+        else:
+            curves.append(Curve(x, steps[metric], f"{chart.role}_raw", ranges=ranges))
+            curves.append(Curve(x, self._smooth(metric, steps, options), chart.role))
         curves += _evaluated_curves(view, metric, options)
-        spec = _frame(view, tuple(curves), options, log=log)
-        return (
-            replace(spec, y_kind="fraction", focus_x=_close_up(view, options))
-            if is_fraction
-            else spec
-        )
+        log = options.log and chart.is_log
+        spec = _frame(view, tuple(curves), options, log=log, include=chart.include)
+        if not chart.is_fraction:
+            return spec
+        return replace(spec, y_kind="fraction", focus_x=_close_up(view, options))
 
-    def _branches(self, view: RunView, metric: str, options: ChartOptions) -> list[Curve]:
+    def _branches(self, chart: StepChart, view: RunView, options: ChartOptions) -> list[Curve]:
         curves = []
         for number, branch in enumerate(view.series.branches):
-            values = self._smooth(f"{metric} of branch {number}", branch.steps, options, metric)
-            curves.append(Curve(_x_of(branch.steps, options), values, "branch"))
+            if len(branch.steps):
+                key = f"{chart.metric} of branch {number}"
+                values = self._smooth(key, branch.steps, options, chart.metric)
+                curves.append(Curve(branch.steps.x(options.x_kind), values, "branch"))
         return curves
 
     def _smooth(
@@ -114,18 +129,28 @@ class CurveDrafts:
         smoother = self._smoothers.get(key)
         if smoother is None or smoother.weight != options.weight:
             smoother = self._smoothers[key] = Smoother(options.weight)
-        return smoother.update(table[metric or key], table.generation)
+        return smoother.update(table[metric or key], table.generation, table.rows)
 
-    def _smoothed_end(self, view: RunView, metric: str, options: ChartOptions) -> float | None:
-        return _end(self._smooth(metric, view.series.steps, options))
+    def _reading(self, chart: StepChart, view: RunView, options: ChartOptions) -> list[Field]:
+        """The value at the cursor, or the newest, smoothed where the curve is."""
+        steps, metric = view.series.steps, chart.metric
+        name = "train " if chart.role == "train" else ""
+        row = len(steps) - 1 if len(steps) else None
+        if options.cursor is not None:
+            row = row_at(steps.x(options.x_kind), options.cursor)
+        if row is None:
+            return [_value(name, "–", chart.role)]
+        smoothed = chart.is_smoothed and options.weight > 0
+        values = self._smooth(metric, steps, options) if smoothed else steps[metric]
+        newest = chart.write(float(values[row]))
+        if options.cursor is None:
+            return [_value(name, newest, chart.role)]
+        reading = _value(name, read_value(steps, metric, row, chart.write), chart.role)
+        return [reading, field((f"~{newest}", "quiet"), rank=3, tight=True)][: 1 + smoothed]
 
 
-def _x_of(table: Table, options: ChartOptions) -> FloatArray:
-    return table.step if options.x_kind == "step" else table.elapsed_s
-
-
-def _end(values: FloatArray) -> float | None:
-    return float(values[-1]) if len(values) else None
+def _value(name: str, text: str, role: str) -> Field:
+    return field((name, role), (f"{text:<6}", role), rank=1)
 
 
 def _frame(
@@ -136,18 +161,30 @@ def _frame(
     log: bool = False,
     include: tuple[float, ...] = (),
 ) -> ChartSpec:
-    snapshot = view.record.snapshot
-    on_steps = options.x_kind == "step"
     return ChartSpec(
         curves=curves,
         marks=_marks(view, options),
         x_kind=options.x_kind,
         log=log,
-        x_end=float(snapshot.steps) if on_steps and snapshot.steps > 0 else None,
+        x_end=_planned_end(view, options),
         is_live=view.record.state.is_live,
         include=include,
         empty="no steps yet" if view.is_whole else "reading the log",
+        window=options.window(data_range(view.series.steps, options.x_kind)),
+        cursor=options.cursor,
     )
+
+
+def _planned_end(view: RunView, options: ChartOptions) -> float | None:
+    snapshot = view.record.snapshot
+    if options.x_kind == "step" and snapshot.steps > 0:
+        return float(snapshot.steps)
+    return float(snapshot.epochs) if options.x_kind == "epoch" and snapshot.epochs > 0 else None
+
+
+def _y_window(name: str, options: ChartOptions) -> tuple[float, float] | None:
+    box = options.y_box
+    return (box.low, box.high) if box is not None and box.chart == name else None
 
 
 def _close_up(view: RunView, options: ChartOptions) -> float | None:
@@ -158,50 +195,52 @@ def _close_up(view: RunView, options: ChartOptions) -> float | None:
     table = view.series.evaluated.get("validation")
     if not options.log or table is None or len(table) < _CLOSE_UP_POINTS:
         return None
-    return float(_x_of(table, options)[0])
+    return float(table.x(options.x_kind)[0])
 
 
 def _marks(view: RunView, options: ChartOptions) -> tuple[Mark, ...]:
-    marks = []
-    for marker in view.series.markers:
-        x = float(marker.step) if options.x_kind == "step" else marker.elapsed_s
-        label = "" if marker.kind == "epoch" else sanitize(marker.label, limit=_LABEL_LIMIT)
-        marks.append(Mark(x, label, marker.kind))
-    return tuple(marks)
+    per_epoch = view.series.steps.steps_per_epoch
+    return tuple(
+        Mark(
+            marker.x(options.x_kind, per_epoch),
+            "" if marker.kind == "epoch" else sanitize(marker.label, limit=_LABEL_LIMIT),
+            marker.kind,
+        )
+        for marker in view.series.markers
+    )
 
 
-def _evaluated_splits(view: RunView, metric: str) -> Mapping[str, Table]:
-    return {
-        split: table
-        for split, table in view.series.evaluated.items()
-        if split in _GLYPHS and metric in table.columns and len(table)
-    }
+def _evaluated_splits(view: RunView, metric: str) -> Iterable[tuple[str, Table]]:
+    for split, table in view.series.evaluated.items():
+        if split in _GLYPHS and metric in table.columns and np.isfinite(table[metric]).any():
+            yield split, table
 
 
 def _evaluated_curves(view: RunView, metric: str, options: ChartOptions) -> list[Curve]:
     return [
-        Curve(_x_of(table, options), table[metric], split, _GLYPHS[split])
-        for split, table in _evaluated_splits(view, metric).items()
+        Curve(table.x(options.x_kind), table[metric], split, _GLYPHS[split], table.ranges(metric))
+        for split, table in _evaluated_splits(view, metric)
     ]
 
 
-def _evaluated_legend(view: RunView, metric: str) -> list[Field]:
-    return [
-        _latest(f"{_GLYPHS[split]} {split}", split, _end(table[metric]))
-        for split, table in _evaluated_splits(view, metric).items()
-    ]
+def _evaluated_legend(view: RunView, metric: str, options: ChartOptions) -> list[Field]:
+    """The newest figures of each split, or those nearest to the cursor."""
+    fields = []
+    for split, table in _evaluated_splits(view, metric):
+        row: int | None = len(table) - 1
+        if options.cursor is not None:
+            row = row_at(table.x(options.x_kind), options.cursor)
+        text = "–" if row is None else read_value(table, metric, row)
+        fields.append(_value(f"{_GLYPHS[split]} {split} ", text, split))
+    return fields
 
 
-def _latest(name: str, role: str, value: float | None) -> Field:
-    text = f"{format_metric(value):<6}"
-    return field((f"{name} " if name else "", role), (text, role), rank=1)
-
-
-def _short(value: float | None) -> str:
-    return f"{'–' if value is None else f'{value:.3g}':<8}"
-
-
-def _option_fields(options: ChartOptions) -> tuple[Field, ...]:
+def _right_fields(name: str, view: RunView, options: ChartOptions) -> tuple[Field, ...]:
+    """On the first chart: where the cursor is, or how curves are drawn."""
+    if name != "loss":
+        return ()
+    if options.cursor is not None:
+        return cursor_fields(view.series.steps, options.x_kind, options.cursor)
     smooth, scale, axis = options.words
     return (
         field((smooth, "faint"), rank=2),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from tui_trainer.core.chart import Row, Span
-from tui_trainer.core.happenings import Happening
+from tui_trainer.core.canvas import Row, Span
+from tui_trainer.core.happenings import Happening, without_routine
 from tui_trainer.dashboard.panes.header import clock_time
 from tui_trainer.dashboard.rows import clip_text, field, justify, pad_text, wrap_text
 
@@ -13,14 +14,15 @@ _TIME_CELLS = 11
 _KIND_CELLS = 12
 _GLYPHS = {"info": "  ", "good": "  ", "warning": "! ", "error": "✗ "}
 _ROLES = {"info": "text", "good": "good", "warning": "warning", "error": "error"}
+_MOST_ROUTINE = 3
 _LINES = {"info": 3, "good": 3, "warning": 3, "error": 6}
 
 
 def event_rows(happenings: Sequence[Happening], width: int, height: int) -> tuple[Row, ...]:
-    """The heading and the newest happenings that fit under it."""
+    """The heading and the newest happenings that fit under it; of routine ones only the last."""
     heading = justify([field(("events", "strong"))], [], width)
     lines: list[Row] = []
-    for happening in reversed(happenings):
+    for happening in reversed(without_routine(happenings, _MOST_ROUTINE)):
         block = _block(happening, width)
         if len(lines) + len(block) > height - 1:
             lines = lines or block[: max(0, height - 1)]
@@ -29,6 +31,26 @@ def event_rows(happenings: Sequence[Happening], width: int, height: int) -> tupl
     if not lines:
         lines = [(Span(" nothing yet", "faint"),)]
     return (heading, *lines)
+
+
+def all_event_rows(happenings: Sequence[Happening], width: int) -> tuple[Row, ...]:
+    """Every happening, oldest first, with the date above the first of each day."""
+    rows: list[Row] = []
+    date = ""
+    for happening in happenings:
+        day = _date(happening.t)
+        if day != date:
+            date = day
+            rows += [*([()] if rows else []), (Span(clip_text(f" {day}", width), "quiet"),)]
+        rows += _block(happening, width)
+    return tuple(rows) or ((Span(clip_text(" nothing yet", width), "faint"),),)
+
+
+def _date(t: float) -> str:
+    try:
+        return datetime.fromtimestamp(t).strftime("%A %d %B %Y")
+    except (ValueError, OverflowError, OSError):
+        return "no date"
 
 
 def _block(happening: Happening, width: int) -> list[Row]:

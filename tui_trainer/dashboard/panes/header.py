@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
-from tui_trainer.core.chart import Row, Span
+from tui_trainer.core.canvas import Row, Span
+from tui_trainer.core.findings import Finding
 from tui_trainer.core.format import format_count, format_duration, format_metric, format_rate
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import RunSnapshot, RunState, remaining_s
@@ -16,6 +18,7 @@ from tui_trainer.dashboard.rows import Field, clip_text, field, justify, pad_tex
 BAR_CELLS = 10
 _NAME_CELLS = 24
 _WHAT_CELLS = 40
+_MOST_CODES = 3
 
 
 def clock_time(t: float | None) -> str:
@@ -49,10 +52,23 @@ def progress_share(snapshot: RunSnapshot) -> float:
     return min(1.0, snapshot.step / snapshot.steps) if snapshot.steps > 0 else 0.0
 
 
-def header_rows(record: RunRecord, width: int, now: float | None = None) -> tuple[Row, Row]:
+def header_rows(
+    record: RunRecord,
+    width: int,
+    now: float | None = None,
+    *,
+    findings: Sequence[Finding] = (),
+    is_read_only: bool = False,
+) -> tuple[Row, Row]:
     """The header in two lines; fields that do not fit are left out whole, least needed first."""
     left, right = _identity(record), _progress(record)
-    return justify(left, right, width), justify(_figures(record, now), [], width, gap=3)
+    if is_read_only:
+        left.insert(1, field(("read-only", "warning"), rank=3))
+    figures = _figures(record, now)
+    if findings:
+        codes = " ".join(finding.code for finding in findings[:_MOST_CODES])
+        figures.insert(1, field((f"! {codes}", "warning"), rank=1))
+    return justify(left, right, width), justify(figures, [], width, gap=3)
 
 
 def _identity(record: RunRecord) -> list[Field]:
@@ -98,6 +114,8 @@ def _percent(share: float) -> int:
 def _figures(record: RunRecord, now: float | None) -> list[Field]:
     snapshot = record.snapshot
     fields = [_best(snapshot), *_last(snapshot)]
+    if snapshot.stops_after_epoch:
+        fields.insert(1, field(("stops after this epoch", "warning"), rank=2))
     if snapshot.checkpoint_is_stale:
         step = snapshot.checkpoint_step
         stale = f"checkpoint stale since step {format_count(step)}" if step else "nothing saved yet"

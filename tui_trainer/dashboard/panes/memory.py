@@ -1,111 +1,212 @@
-"""The chart of memory: the accelerator's where there is one, else the host's."""
+"""The charts of what a run uses: memory, load, heat and power of the accelerator and the host."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tui_trainer.core.axis import YKind
 from tui_trainer.core.braille import sparkline
-from tui_trainer.core.chart import ChartSpec, Curve
+from tui_trainer.core.chart_spec import ChartSpec, Curve
 from tui_trainer.core.events import DeviceResources, Resources
 from tui_trainer.core.format import format_bytes
-from tui_trainer.dashboard.panes.curves import ChartContent
+from tui_trainer.core.tables import Table
+from tui_trainer.dashboard.options import ChartOptions, data_range
+from tui_trainer.dashboard.panes.content import ChartContent
+from tui_trainer.dashboard.panes.readings import row_at
 from tui_trainer.dashboard.rows import Field, field
 from tui_trainer.dashboard.views import RunView
 
 _LOAD_CELLS = 8
 _LOAD_POINTS = 64
 _NEAR_LIMIT = 0.5
-_NO_CURVES = ChartSpec(curves=(), empty="no figures yet")
 
 
-def memory_content(view: RunView) -> ChartContent:
-    """The newest figures in words and their history as curves, over training time."""
-    resources = view.record.snapshot.resources
-    if resources is None:
-        return ChartContent((field(("memory", "strong")),), (), _NO_CURVES)
-    if resources.device is not None:
-        return _device_content(view, resources.device)
-    return _host_content(view, resources)
+@dataclass(frozen=True)
+class Figure:
+    """A column of a run's resources: how it is called, coloured and written."""
+
+    column: str
+    name: str
+    role: str
+    rank: int = 1
 
 
-def _device_content(view: RunView, device: DeviceResources) -> ChartContent:
-    columns = view.series.resources
-    names = ["peak_bytes", "reserved_bytes", "allocated_bytes"]
-    if device.used_bytes is not None:
-        names.insert(0, "used_bytes")
-    roles = [name.removesuffix("_bytes") for name in names]
-    curves = [
-        Curve(columns.elapsed_s, columns[name], role)
-        for name, role in zip(names, roles, strict=True)
-    ]
-    total = device.total_bytes
-    if total and max(device.used_bytes or 0, device.peak_bytes) > _NEAR_LIMIT * total:
-        # A line far above everything else would only press the curves flat.
-        curves.insert(0, Curve(columns.elapsed_s, columns["total_bytes"], "limit"))
-    of_total = (f" of {format_bytes(total)}", "quiet") if total else ("", "")
-    return ChartContent(
-        left=(field(("gpu memory", "strong")),),
-        right=(field(("peak ", "quiet"), (format_bytes(device.peak_bytes), "value"), of_total),),
-        legend=(*_device_legend(device), *_device_load(view, device)),
-        spec=_spec(view, curves),
+@dataclass(frozen=True)
+class ResourceChart:
+    """Figures that share a chart, the one that lies in front last."""
+
+    title: str
+    figures: tuple[Figure, ...]
+    y_kind: YKind
+    write: Callable[[float], str]
+    cells: int
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+_DEVICE_MEMORY = ResourceChart(
+    "gpu memory",
+    (
+        Figure("used_bytes", "whole device", "used", 3),
+        Figure("peak_bytes", "peak", "peak", 2),
+        Figure("process_used_bytes", "this process", "device_process", 4),
+        Figure("reserved_bytes", "reserved", "reserved"),
+        Figure("allocated_bytes", "allocated", "allocated"),
+    ),
+    "bytes",
+    format_bytes,
+    9,
+)
+_HOST_MEMORY = ResourceChart(
+    "host memory",
+    (Figure("process_bytes", "process", "process"),),
+    "bytes",
+    format_bytes,
+    9,
+)
+_LOAD = ResourceChart(
+    "load",
+    (
+        Figure("cpu_utilization", "processor", "load"),
+        Figure("utilization", "gpu", "reserved"),
+    ),
+    "fraction",
+    _percent,
+    5,
+)
+_HEAT = ResourceChart(
+    "temperature",
+    (Figure("temperature_c", "gpu", "load"),),
+    "number",
+    lambda value: f"{value:.0f} °C",
+    6,
+)
+_POWER = ResourceChart(
+    "power", (Figure("power_w", "gpu", "lr"),), "number", lambda value: f"{value:.0f} W", 6
+)
+RESOURCE_CHARTS: Mapping[str, ResourceChart] = {
+    "memory": _DEVICE_MEMORY,
+    "host_memory": _HOST_MEMORY,
+    "load": _LOAD,
+    "temperature": _HEAT,
+    "power": _POWER,
+}
+
+
+def resource_charts(view: RunView) -> tuple[str, ...]:
+    """The charts that this run has figures for; `memory` is the accelerator's or the host's."""
+    device = view.record.snapshot.resources
+    has_device = device is not None and device.device is not None
+    table = view.series.resources
+    sensors = {"temperature": "temperature_c", "power": "power_w"}
+    return (
+        "memory",
+        "load",
+        *(("host_memory",) if has_device else ()),
+        *(name for name, column in sensors.items() if np.isfinite(table[column]).any()),
     )
 
 
-def _device_legend(device: DeviceResources) -> list[Field]:
-    legend = [
-        _size("reserved", device.reserved_bytes, "reserved"),
-        _size("allocated", device.allocated_bytes, "allocated"),
+def resource_content(name: str, view: RunView, options: ChartOptions) -> ChartContent:
+    """The figures at the cursor, or the newest, in words, and their history as curves."""
+    resources = view.record.snapshot.resources
+    if resources is None:
+        title = "memory" if name == "memory" else RESOURCE_CHARTS[name].title
+        spec = _spec(view, options, (), RESOURCE_CHARTS[name])
+        return ChartContent((field((title, "strong")),), (), spec)
+    device = resources.device
+    chart = RESOURCE_CHARTS[name]
+    if name == "memory" and device is None:
+        chart = _HOST_MEMORY
+    table = view.series.resources
+    x = table.x(options.x_kind)
+    row = len(table) - 1 if options.cursor is None else row_at(x, options.cursor)
+    figures = [figure for figure in chart.figures if np.isfinite(table[figure.column]).any()]
+    curves = [
+        Curve(x, table[figure.column], figure.role, ranges=table.ranges(figure.column))
+        for figure in figures
     ]
-    if device.used_bytes is not None:
-        legend.append(_size("whole device", device.used_bytes, "used", rank=2))
-    return legend
+    if name == "memory" and device is not None and _is_near_limit(device):
+        # A line far above everything else would only press the curves flat.
+        curves.insert(0, Curve(x, table["total_bytes"], "limit"))
+    legend = [
+        _reading(chart, figure, table, row)
+        for figure in reversed(figures)
+        if figure.column != "peak_bytes"
+    ]
+    if name == "memory":
+        legend.append(_load(view, resources))
+    return ChartContent(
+        left=(field((chart.title, "strong")),),
+        right=_right_fields(name, resources),
+        legend=tuple(legend),
+        spec=_spec(view, options, tuple(curves), chart),
+    )
 
 
-def _device_load(view: RunView, device: DeviceResources) -> list[Field]:
-    fields = []
-    if device.utilization is not None:
-        fields.append(_load("util", view, "utilization", device.utilization))
-    if device.temperature_c is not None:
-        fields.append(field((f"{device.temperature_c:.0f} °C", "quiet"), rank=4))
-    if device.power_w is not None:
-        fields.append(field((f"{device.power_w:.0f} W", "quiet"), rank=5))
-    return fields
+def _is_near_limit(device: DeviceResources) -> bool:
+    most = max(device.used_bytes or 0, device.peak_bytes)
+    return most > _NEAR_LIMIT * (device.total_bytes or float("inf"))
 
 
-def _host_content(view: RunView, resources: Resources) -> ChartContent:
-    columns = view.series.resources
+def _reading(chart: ResourceChart, figure: Figure, table: Table, row: int | None) -> Field:
+    value = float("nan") if row is None else float(table[figure.column][row])
+    text = chart.write(value) if np.isfinite(value) else "–"
+    name = (f"{figure.name} ", figure.role)
+    return field(name, (f"{text:<{chart.cells}}", "value"), rank=figure.rank)
+
+
+def _right_fields(name: str, resources: Resources) -> tuple[Field, ...]:
+    device = resources.device
+    if name == "memory" and device is not None:
+        total = device.total_bytes
+        of_total = (f" of {format_bytes(total)}", "quiet") if total else ("", "")
+        return (field(("peak ", "peak"), (format_bytes(device.peak_bytes), "value"), of_total),)
+    if name not in ("memory", "host_memory"):
+        return ()
     host = (
         ("host ", "quiet"),
         (format_bytes(resources.host_used_bytes), "value"),
         (f" of {format_bytes(resources.host_total_bytes)}", "quiet"),
     )
-    return ChartContent(
-        left=(field(("memory", "strong")),),
-        right=(field(*host, rank=1),),
-        legend=(
-            _size("process", resources.process_bytes, "process"),
-            _load("processor", view, "cpu_utilization", resources.cpu_utilization),
-        ),
-        spec=_spec(view, [Curve(columns.elapsed_s, columns["process_bytes"], "process")]),
-    )
+    return (field(*host, rank=1),)
 
 
-def _spec(view: RunView, curves: list[Curve]) -> ChartSpec:
-    return ChartSpec(
-        curves=tuple(curves),
-        x_kind="time",
-        y_kind="bytes",
-        is_live=view.record.state.is_live,
-        include=(0.0,),
-        empty="no figures yet" if view.is_whole else "reading the log",
-    )
-
-
-def _size(name: str, value: float, role: str, rank: int = 1) -> Field:
-    return field((f"{name} ", role), (f"{format_bytes(value):<9}", "value"), rank=rank)
-
-
-def _load(name: str, view: RunView, column: str, value: float) -> Field:
+def _load(view: RunView, resources: Resources) -> Field:
+    """How busy the accelerator is, or the processor, lately, and how hot, and what it takes."""
+    device = resources.device
+    column, name, value = "cpu_utilization", "processor", resources.cpu_utilization
+    more = ""
+    if device is not None and device.utilization is not None:
+        column, name, value = "utilization", "util", device.utilization
+        heat = "" if device.temperature_c is None else f" {device.temperature_c:.0f} °C"
+        more = heat + ("" if device.power_w is None else f" {device.power_w:.0f} W")
     recent = view.series.resources[column][-_LOAD_POINTS:]
     history = sparkline(recent, _LOAD_CELLS, bounds=(0.0, 1.0))
     return field(
-        (f"{name} ", "load"), (f"{100 * value:>3.0f} % ", "value"), (history, "load"), rank=3
+        (f"{name} ", "load"),
+        (f"{100 * value:>3.0f} % ", "value"),
+        (history, "load"),
+        (more, "quiet"),
+        rank=3,
+    )
+
+
+def _spec(
+    view: RunView, options: ChartOptions, curves: tuple[Curve, ...], chart: ResourceChart
+) -> ChartSpec:
+    return ChartSpec(
+        curves=curves,
+        x_kind=options.x_kind,
+        y_kind=chart.y_kind,
+        is_live=view.record.state.is_live,
+        include=(0.0,),
+        empty="no figures yet" if view.is_whole else "reading the log",
+        window=options.window(data_range(view.series.steps, options.x_kind)),
+        cursor=options.cursor,
     )

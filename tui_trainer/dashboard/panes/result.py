@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tui_trainer.core.chart import Row, Span
+from tui_trainer.core.canvas import Row, Span
 from tui_trainer.core.format import format_count, format_duration, format_metric
 from tui_trainer.core.next_steps import next_commands
 from tui_trainer.core.run_record import RunRecord

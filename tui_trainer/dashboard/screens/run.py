@@ -1,77 +1,71 @@
-"""The screen of one run: header, charts, events, and after its end the result."""
+"""The screen of one run: header, charts, pages of text, and after its end the result."""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
 
-from tui_trainer.core.run_record import RunRecord
-from tui_trainer.core.run_state import RunState
-from tui_trainer.core.text_safety import sanitize
+from tui_trainer.core.tables import Table
 from tui_trainer.dashboard.bindings import bindings_of
-from tui_trainer.dashboard.layout import PaneRow, plan_panes
+from tui_trainer.dashboard.layout import EVENTS, PaneRow, plan_panes
 from tui_trainer.dashboard.options import ChartOptions
+from tui_trainer.dashboard.pane_order import next_chart, pane_names
+from tui_trainer.dashboard.panes.content import ChartContent
 from tui_trainer.dashboard.panes.curves import CurveDrafts
 from tui_trainer.dashboard.panes.events import event_rows
 from tui_trainer.dashboard.panes.header import header_rows
-from tui_trainer.dashboard.panes.memory import memory_content
+from tui_trainer.dashboard.panes.memory import RESOURCE_CHARTS, resource_content
 from tui_trainer.dashboard.panes.result import has_result, result_rows
+from tui_trainer.dashboard.screens.chart_output import ChartOutputScreen
+from tui_trainer.dashboard.spans import wanted_spans
 from tui_trainer.dashboard.views import RunView
 from tui_trainer.dashboard.widgets.chart_pane import ChartPane
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
+from tui_trainer.dashboard.widgets.run_pages import RunPages, is_text_page
 from tui_trainer.dashboard.widgets.text_rows import Rule, Separator, TextRows
-from tui_trainer.errors import TuitrainError
-from tui_trainer.store.control import RequestName, submit
-
-if TYPE_CHECKING:
-    from tui_trainer.dashboard.app import DashboardApp
 
 _HEADER_ROWS, _FOOTER_ROWS, _RULES = 2, 1, 2
-_OPTIONS_S = 1.5
+_OVERVIEW, _CHARTS = 1, 2
 
 
-def _steering_labels(state: RunState) -> dict[str, str]:
-    """What the steering keys do now; nothing where no worker is there to steer."""
-    if not state.is_live:
-        return {"pause": "", "checkpoint": "", "stop": ""}
-    return {"pause": "continue" if state is RunState.PAUSED else "pause"}
-
-
-class RunScreen(Screen[None]):
+class RunScreen(ChartOutputScreen):
     """Watches and steers one run."""
 
-    BINDINGS = bindings_of("run")
+    BINDINGS = bindings_of("run", "charts")
+    AUTO_FOCUS = ""
 
     def __init__(self, view: RunView) -> None:
-        super().__init__()
-        self._view = view
-        self._options = ChartOptions()
+        super().__init__(view)
         self._drafts = CurveDrafts()
         self._plan: tuple[PaneRow, ...] = ()
         self._result_height = 0
-        self._stop_is_armed = False
         self._is_behind = False
-
-    @property
-    def record(self) -> RunRecord:
-        """The run, as of the last picture."""
-        return self._view.record
+        self._page = _OVERVIEW
+        self._chosen = ""
+        self._is_enlarged = False
+        self._places: dict[str, str] = {}
+        self._spans: tuple[tuple[int, int], ...] = ()
 
     def compose(self) -> ComposeResult:
         """Header and footer; the panes between them depend on the size."""
         yield TextRows(id="run-header")
         yield Vertical(id="panes")
+        yield RunPages(id="pages")
         yield TextRows(id="result")
         yield KeyBar("run")
 
     async def on_mount(self) -> None:
-        """Show what is known already."""
+        """Show what is known already, as the person likes it."""
+        likes = self._dashboard.preferences
+        self._options = ChartOptions(
+            log=self._options.log if likes.log is None else likes.log,
+            smoothing=likes.smoothing,
+            x_kind=likes.x_kind or self._options.x_kind,
+        )
+        self._places = dict(likes.metrics)
+        self._page = likes.page if likes.page in (_OVERVIEW, _CHARTS) else _OVERVIEW
         await self._catch_up()
 
     async def on_resize(self) -> None:
@@ -99,31 +93,37 @@ class RunScreen(Screen[None]):
         await self._arrange()
         self._refresh()
 
-    def say(self, text: str, role: str = "warning") -> None:
-        """Say something in the footer."""
-        self.query_one(KeyBar).say(text, role)
-
     @property
-    def _dashboard(self) -> DashboardApp:
-        return cast("DashboardApp", self.app)
+    def _pages(self) -> RunPages:
+        return self.query_one(RunPages)
 
     def _result_rows(self, width: int) -> int:
         if not has_result(self.record):
             return 0
         return len(result_rows(self.record, self._dashboard.records, width))
 
+    def _shown_names(self) -> tuple[str, ...]:
+        """The panes of this page, the one given up last first."""
+        names = pane_names(self._view, self._places)
+        if self._is_enlarged and self._chosen in names:
+            return (self._chosen,)
+        return names if self._page == _OVERVIEW else tuple(n for n in names if n != EVENTS)
+
     async def _arrange(self) -> None:
         """Mount the panes that fit, if they are not the ones that are there."""
         width, height = self.size
         result_height = self._result_rows(width)
-        fixed = _HEADER_ROWS + _FOOTER_ROWS + _RULES + result_height
-        plan = plan_panes(width, max(1, height - fixed))
-        if (plan, result_height) == (self._plan, self._result_height) or not width:
-            return
-        self._plan, self._result_height = plan, result_height
         result = self.query_one("#result", TextRows)
         result.display = result_height > 0
         result.styles.height = result_height
+        self.query_one("#panes").display = not is_text_page(self._page)
+        self._pages.turn_to(self._page)
+        fixed = _HEADER_ROWS + _FOOTER_ROWS + _RULES + result_height
+        dense = self._page == _CHARTS
+        plan = plan_panes(width, max(1, height - fixed), self._shown_names(), dense=dense)
+        if (plan, result_height) == (self._plan, self._result_height) or not width:
+            return
+        self._plan, self._result_height = plan, result_height
         with self.app.batch_update():
             panes = self.query_one("#panes", Vertical)
             await panes.remove_children()
@@ -142,117 +142,140 @@ class RunScreen(Screen[None]):
     def _refresh(self) -> None:
         view, record = self._view, self.record
         now = self._dashboard.clock()
+        reason = self.read_only_reason
         self.query_one("#run-header", TextRows).show(
-            lambda width, height: header_rows(record, width, now)
+            lambda width, height: header_rows(
+                record, width, now, findings=view.findings, is_read_only=bool(reason)
+            )
         )
         if has_result(record):
             others = self._dashboard.records
             self.query_one("#result", TextRows).show(
                 lambda width, height: result_rows(record, others, width)
             )
-        options = self._settled_options
-        makers = {
-            "loss": lambda: self._drafts.loss(view, options),
-            "accuracy": lambda: self._drafts.accuracy(view, options),
-            "lr": lambda: self._drafts.lr(view, options),
-            "grad_norm": lambda: self._drafts.grad_norm(view, options),
-            "memory": lambda: memory_content(view),
-        }
-        for pane in self.query(ChartPane):
-            pane.show(makers[str(pane.id)]())
+        self.redraw_charts()
         for events_pane in self.query("#events").results(TextRows):
             events_pane.show(lambda width, height: event_rows(view.happenings, width, height))
-        self.query_one(KeyBar).label(_steering_labels(record.state))
+        self._pages.show(view)
+        self.query_one(KeyBar).label(self.steering_labels)
+
+    def redraw_charts(self) -> None:
+        """Draw every chart that is in sight."""
+        if is_text_page(self._page):
+            return
+        for pane in self.query(ChartPane):
+            pane.show(self._content(pane.chart), is_chosen=pane.chart == self._chosen)
+        spans = wanted_spans(self._view.series, self._options, cursor_counts=self._cursor_is_pinned)
+        if spans != self._spans:
+            self._spans = spans
+            self._dashboard.look_closer(self.record, spans)
+
+    def _content(self, chart: str) -> ChartContent:
+        if chart in RESOURCE_CHARTS:
+            return resource_content(chart, self._view, self.options)
+        return self._drafts.draft(chart, self._view, self.options)
 
     @property
-    def _settled_options(self) -> ChartOptions:
+    def options(self) -> ChartOptions:
+        """How curves are drawn; smoothing that was not chosen goes by the run's length."""
         return self._options.settled(self.record.snapshot.steps)
 
-    def on_key(self, event: events.Key) -> None:
-        """Any key but the one that is asked for calls off what a key asked to confirm."""
-        if self._stop_is_armed and event.key != "s":
-            self._stop_is_armed = False
-            self.query_one(KeyBar).hush()
-            if event.key == "escape":
-                # It has answered; to leave takes another.
-                event.stop()
-                event.prevent_default()
+    @property
+    def steps(self) -> Table:
+        """The steps of the run."""
+        return self._view.series.steps
+
+    def keep_options(self) -> None:
+        """Remember scale, axis and smoothing for every run."""
+        options = self._options
+        self._dashboard.remember(
+            log=options.log, smoothing=options.smoothing, x_kind=options.x_kind
+        )
 
     def action_back(self) -> None:
         """Back to the list of runs."""
         self._dashboard.close_run()
 
-    def action_log(self) -> None:
-        """Logarithmic or linear."""
-        self._draw_with(self._options.toggle_log())
-
-    def action_x_axis(self) -> None:
-        """Steps or time."""
-        self._draw_with(self._options.toggle_x())
-
-    def action_smooth(self, by: int) -> None:
-        """More or less smoothing."""
-        self._draw_with(self._settled_options.smoother(by))
-
-    def _draw_with(self, options: ChartOptions) -> None:
-        self._options = options
-        self._refresh()
-        # Small terminals have no room for the options above the chart.
-        words = self._settled_options.words
-        self.query_one(KeyBar).say(" · ".join(words), "quiet", seconds=_OPTIONS_S)
-
-    async def action_pause(self) -> None:
-        """Pause, or let a paused run go on."""
-        if self.record.state is RunState.PAUSED:
-            await self._ask("continue", "go on")
+    async def action_escape(self) -> None:
+        """Out of what was gone into last: the cursor, a large pane, a page; then the run."""
+        if self._options.cursor is not None:
+            self._cursor_is_pinned = False
+            self.draw_with(replace(self._options, cursor=None), tell=False)
+        elif self._is_enlarged:
+            await self.action_enlarge()
+        elif is_text_page(self._page):
+            await self.action_page(_OVERVIEW)
         else:
-            await self._ask("pause", "pause")
+            self.action_back()
 
-    async def action_checkpoint(self) -> None:
-        """Save a checkpoint now."""
-        await self._ask("checkpoint", "save a checkpoint")
+    async def action_page(self, page: int) -> None:
+        """Show another page."""
+        self._page, self._is_enlarged = page, False
+        self._dashboard.remember(page=page)
+        await self._catch_up()
 
-    async def action_evaluate(self) -> None:
-        """Judge the weights of now."""
-        await self._ask("evaluate", "validate now")
-
-    async def action_stop(self) -> None:
-        """Ask once, then stop with a checkpoint."""
-        if not self._can_steer():
-            return
-        if not self._stop_is_armed:
-            self._stop_is_armed = True
-            self.say(f"press s again to stop {self._run_name} with a checkpoint; any other key: no")
-            return
-        self._stop_is_armed = False
-        await self._ask("stop", "stop with a checkpoint")
+    def _charts(self) -> list[str]:
+        return [pane.chart for pane in self.query(ChartPane)]
 
     @property
-    def _run_name(self) -> str:
-        return sanitize(self.record.run, limit=20)
+    def chosen_chart(self) -> str:
+        """The chart that was chosen, or the first; empty where there is none."""
+        charts = self._charts()
+        return self._chosen if self._chosen in charts else next(iter(charts), "")
 
-    def _can_steer(self) -> bool:
-        """Whether a worker is there to ask; says so in the footer if not."""
-        state = self.record.state
-        if state.is_live and self._view.session:
-            return True
-        if state.is_live or state is RunState.UNKNOWN:
-            self.say(f"{self._run_name} is {state.value}: no worker can be asked yet")
-        else:
-            self.say(f"{self._run_name} is {state.value}: there is nothing to steer")
-        return False
+    def chart_contents(self) -> dict[str, ChartContent]:
+        """What the charts in sight show, by their names."""
+        return {chart: self._content(chart) for chart in self._charts()}
 
-    async def _ask(self, request: RequestName, words: str) -> None:
-        if not self._can_steer():
+    def action_choose(self, way: int) -> None:
+        """The next pane is the one that keys are for."""
+        charts = self._charts()
+        if charts:
+            at = charts.index(self._chosen) + way if self._chosen in charts else min(0, way)
+            self._chosen = charts[at % len(charts)]
+            self.redraw_charts()
+
+    def on_chart_pane_chosen(self, message: ChartPane.Chosen) -> None:
+        """A click chooses a pane."""
+        self._chosen = message.pane.chart
+        self.redraw_charts()
+
+    async def action_enlarge(self) -> None:
+        """One chart alone, or all again."""
+        self._chosen = self.chosen_chart
+        self._is_enlarged = bool(self._chosen) and not self._is_enlarged
+        await self._catch_up()
+
+    async def action_metric(self) -> None:
+        """Another metric in the place of the pane that was chosen."""
+        if not self.chosen_chart:
             return
-        try:
-            await asyncio.to_thread(submit, Path(self.record.path), self._view.session, request)
-        except (OSError, TuitrainError) as error:
-            self.say(
-                f"{self._run_name} could not be asked: {sanitize(str(error), limit=200)}", "error"
-            )
-            return
-        self.say(f"asked {self._run_name} to {words}", "good")
+        names, self._chosen = next_chart(
+            self._view, pane_names(self._view, self._places), self._charts(), self.chosen_chart
+        )
+        self._places = {str(place): name for place, name in enumerate(names)}
+        self._dashboard.remember(metrics=self._places)
+        await self._catch_up()
+
+    def action_scroll(self, lines: int) -> None:
+        """Further down or up in a page of text."""
+        if self._pages.scrolled is not None:
+            self._pages.scrolled.scroll_lines(lines)
+
+    def action_scroll_page(self, pages: int) -> None:
+        """A screenful further down or up in a page of text."""
+        if self._pages.scrolled is not None:
+            self._pages.scrolled.page(pages)
+
+    def action_start(self) -> None:
+        """The beginning of a page of text."""
+        if self._pages.scrolled is not None:
+            self._pages.scrolled.to_start()
+
+    def action_end(self) -> None:
+        """The end of a page of text."""
+        if self._pages.scrolled is not None:
+            self._pages.scrolled.to_end()
 
 
 def _pane_row(row: PaneRow) -> Horizontal:
@@ -260,7 +283,7 @@ def _pane_row(row: PaneRow) -> Horizontal:
     for name, width in row.panes:
         if widgets:
             widgets.append(Separator())
-        pane = TextRows(id=name) if name == "events" else ChartPane(id=name)
+        pane = TextRows(id=EVENTS) if name == EVENTS else ChartPane(name)
         pane.styles.width = width
         widgets.append(pane)
     holder = Horizontal(*widgets, classes="pane-row")

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from textual.timer import Timer
 
-from tui_trainer.core.chart import Row, Span
+from tui_trainer.core.canvas import Row, Span
 from tui_trainer.dashboard.bindings import Place, footer_keys
-from tui_trainer.dashboard.rows import clip_text, field, fit_row, justify
+from tui_trainer.dashboard.rows import field, fit_row, justify, wrap_text
 from tui_trainer.dashboard.widgets.lines import Lines
 
 _NOTICE_S = 6.0
+_MOST_LINES = 4
 
 
 class KeyBar(Lines):
@@ -36,11 +37,12 @@ class KeyBar(Lines):
             self._labels = labels
             self.redraw()
 
-    def say(self, text: str, role: str = "text", *, seconds: float = _NOTICE_S) -> None:
-        """Say this instead of the keys, for some seconds."""
+    def say(self, text: str, role: str = "text", *, seconds: float | None = None) -> None:
+        """Say this instead of the keys, for some seconds; on more than a line if it needs them."""
         self.hush()
         self._notice, self._notice_role = text, role
-        self._timer = self.set_timer(seconds, self.hush)
+        self._timer = self.set_timer(seconds or _NOTICE_S, self.hush)
+        self.styles.height = len(self._notice_lines(self.size.width))
         self.redraw()
 
     def hush(self) -> None:
@@ -50,16 +52,17 @@ class KeyBar(Lines):
             self._timer = None
         if self._notice:
             self._notice = ""
+            self.styles.height = 1
             self.redraw()
+
+    def _notice_lines(self, width: int) -> list[str]:
+        return wrap_text(self._notice, max(1, width - 2), _MOST_LINES)
 
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
         """The notice, or as many keys as fit, the most needed ones last to go."""
         if self._notice:
-            return (
-                fit_row(
-                    (Span(" " + clip_text(self._notice, width - 2), self._notice_role),), width
-                ),
-            )
+            lines = self._notice_lines(width)
+            return tuple(fit_row((Span(f" {line}", self._notice_role),), width) for line in lines)
         fields = [
             field(
                 (f"{key.shown} ", "key"),

@@ -11,14 +11,17 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui_trainer.core.chart import Row
+from tui_trainer.core.canvas import Row
 from tui_trainer.dashboard.palette import style_of
 from tui_trainer.dashboard.rows import fit_row, row_width
+from tui_trainer.dashboard.terminal import showable
 
 
 def strip_of(row: Row, width: int, base: Style) -> Strip:
     """A line for the terminal, exactly `width` cells wide."""
-    segments = [Segment(span.text, style_of(span.role, base)) for span in fit_row(row, width)]
+    segments = [
+        Segment(showable(span.text), style_of(span.role, base)) for span in fit_row(row, width)
+    ]
     return Strip(segments, width)
 
 

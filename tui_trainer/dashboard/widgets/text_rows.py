@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tui_trainer.core.chart import Row, Span
+from tui_trainer.core.canvas import Row, Span
 from tui_trainer.dashboard.layout import rule_text
 from tui_trainer.dashboard.widgets.lines import Lines
 

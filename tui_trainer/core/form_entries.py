@@ -1,0 +1,168 @@
+"""The lines of a form: values beside what they would be, where they come from, what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tui_trainer.core.catalog import DATASETS, MODELS, misfit
+from tui_trainer.core.config.fields import all_fields
+from tui_trainer.core.config.resolve import PRESET, Resolved
+from tui_trainer.core.form import CHOICES, DATASET, MODEL, NAME, Form, shown_values
+from tui_trainer.core.plan import make_plan
+from tui_trainer.core.presets import preset_names
+
+_FIRST = (NAME, *CHOICES)
+_LABELS = {DATASET: "dataset", MODEL: "model"}
+_MEANINGS = {
+    NAME: "a name for the run; without one it goes by its number",
+    PRESET: "the recipe of the dataset and the model",
+}
+_ALLOWED = {NAME: "lower-case letters, digits, '.', '_' and '-'", PRESET: "one of them"}
+_COMMON = {
+    *_FIRST,
+    "data.batch_size",
+    "data.validation",
+    "optimizer.name",
+    "optimizer.lr",
+    "optimizer.weight_decay",
+    "schedule.name",
+    "training.epochs",
+    "training.seed",
+    "training.early_stopping",
+    "hardware.device",
+    "hardware.precision",
+}
+_TYPED = "typed here"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line. `reference` is the value in the run that is copied, else the one untouched."""
+
+    key: str
+    value: str
+    reference: str
+    origin: str
+    meaning: str
+    allowed: str
+    choices: tuple[str, ...] = ()
+    is_typed: bool = False
+    problems: tuple[str, ...] = ()
+
+    @property
+    def part(self) -> str:
+        """The part of the configuration that it is of; nothing for what stands first."""
+        return "" if self.key in _FIRST else self.key.split(".", 1)[0]
+
+    @property
+    def label(self) -> str:
+        """What it is called within its part."""
+        return _LABELS.get(self.key) or self.key.split(".", 1)[-1]
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether it is not as in the run that is copied, or as it would be untouched."""
+        return self.value != self.reference
+
+    @property
+    def is_common(self) -> bool:
+        """Whether it is shown before all are asked for."""
+        return self.key in _COMMON or self.is_changed or bool(self.problems)
+
+    def next_choice(self, by: int) -> str:
+        """The choice so many places on from the value, round and round."""
+        if self.value not in self.choices:
+            return self.choices[0 if by > 0 else -1]
+        return self.choices[(self.choices.index(self.value) + by) % len(self.choices)]
+
+    def matches(self, text: str) -> bool:
+        """Whether the line has to do with this text."""
+        return text.casefold() in f"{self.key} {self.meaning} {self.value}".casefold()
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a form comes to: its lines, what is wrong besides them, and how much work it is.
+
+    `resolved` is the configuration, where nothing is wrong.
+    """
+
+    entries: tuple[Entry, ...]
+    problems: tuple[str, ...]
+    resolved: Resolved | None
+    plan: str
+
+    def find(self, key: str) -> Entry:
+        """The line of a key."""
+        return next(entry for entry in self.entries if entry.key == key)
+
+    @property
+    def num_problems(self) -> int:
+        """How many things are wrong."""
+        return len(self.problems) + sum(len(entry.problems) for entry in self.entries)
+
+
+def make_draft(form: Form) -> Draft:
+    """What the form comes to."""
+    resolved, errors = form.resolve()
+    shown = resolved or form.nearest()
+    told: dict[str, list[str]] = {}
+    for error in errors:
+        told.setdefault(error.key, []).append(f"{error.message} {error.hint}")
+    values, references = shown_values(form), form.values or _untouched(form)
+    entries = [
+        _make_entry(form, key, values, references, shown, told.pop(key, ())) for key in _keys()
+    ]
+    return Draft(
+        tuple(entries),
+        tuple(text for texts in told.values() for text in texts),
+        None if errors else resolved,
+        str(make_plan(shown.config)),
+    )
+
+
+def _keys() -> Sequence[str]:
+    return [*_FIRST, *(key for key in all_fields() if key not in _FIRST)]
+
+
+def _untouched(form: Form) -> dict[str, str]:
+    """What the values would be had nothing been typed but dataset, model and preset."""
+    chosen = {key: text for key, text in form.typed.items() if key in CHOICES}
+    values = shown_values(replace(form, typed=chosen))
+    bare = shown_values(replace(form, typed={}))
+    return values | {key: bare[key] for key in _FIRST}
+
+
+def _make_entry(
+    form: Form,
+    key: str,
+    values: Mapping[str, str],
+    references: Mapping[str, str],
+    shown: Resolved,
+    problems: Sequence[str],
+) -> Entry:
+    known = all_fields().get(key)
+    is_typed = key in form.typed
+    return Entry(
+        key=key,
+        value=values[key],
+        reference=references[key],
+        origin=_TYPED if is_typed else shown.origins.get(key, ""),
+        meaning=known.meaning if known else _MEANINGS[key],
+        allowed=known.allowed if known else _ALLOWED[key],
+        choices=_choices(key, shown),
+        is_typed=is_typed,
+        problems=tuple(problems),
+    )
+
+
+def _choices(key: str, shown: Resolved) -> tuple[str, ...]:
+    dataset, model = shown.config.data.dataset, shown.config.model.name
+    if key == DATASET:
+        return tuple(DATASETS)
+    if key == MODEL:
+        return tuple(n for n, entry in MODELS.items() if misfit(entry, DATASETS[dataset]) is None)
+    if key == PRESET:
+        return tuple(preset_names(dataset, model))
+    return all_fields()[key].choices if key in all_fields() else ()
