@@ -31,7 +31,7 @@ def test_a_run_is_attached_to_steered_left_by_force_and_stopped(home: Home) -> N
 
     # The cursor reads a step, a zoom shows less of the axis, and whole shows all again.
     first.send("\x1b[D")
-    first.wait_for(r"step \d[\d ]* +epoch \d", r"train \d\.\d+ ~\d")
+    first.wait_for(r"train \S+ ~\S+ ", r"step \d[\d ]* +│")
     first.send("zz")
     first.wait_for("following|zoomed")
     first.send("0")

@@ -49,7 +49,7 @@ def plan_panes(
     count = most_columns * most_rows if dense else count
     shown = list(names[: max(1, count)])
     columns = max(1, min(most_columns, len(shown)))
-    if len(shown) == FIRST_PANES:
+    if len(shown) == FIRST_PANES and most_rows > 1:
         columns = min(columns, 2)
     ordered = sorted(shown, key=lambda name: _LAST.index(name) if name in _LAST else -1)
     rows = [ordered[start : start + columns] for start in range(0, len(ordered), columns)]
