@@ -59,7 +59,7 @@ def main() -> None:
     load = load_note()
     with scratch_folder() as folder:
         runs_dir = folder / "runs"
-        with MadeRun(Registry(runs_dir), steps, is_live=True) as run:
+        with MadeRun(Registry(runs_dir), steps, is_live=True, on_gpu=True) as run:
             memories = watch(options, runs_dir, run, steps)
             size_bytes = run.folder.events.stat().st_size
             detail = look_closer(run.folder, min(1_000_000, steps // 2))
@@ -71,6 +71,7 @@ def main() -> None:
 def watch(options: Options, runs_dir: Path, run: MadeRun, steps: int) -> list[Memory]:
     """Let a dashboard follow a log from its first step to its last, and ask what it holds."""
     memories = []
+    asked_at = _ASKED_AT if steps > _QUICK_STEPS else (steps // 5, steps)
     with Terminal(options, runs_dir, "run1") as terminal:
         terminal.wait_for("run1 .*running")
         while run.step < steps:
@@ -79,7 +80,7 @@ def watch(options: Options, runs_dir: Path, run: MadeRun, steps: int) -> list[Me
             run.say(said)
             # On the screen only when all before it was read.
             terminal.wait_for_bytes(said.encode())
-            if run.step in _ASKED_AT or run.step == steps // 5:
+            if run.step in asked_at:
                 time.sleep(_AT_REST_S)
                 memory = Memory(run.step, terminal.resident_bytes, terminal.own_bytes)
                 memories.append(memory)

@@ -36,6 +36,17 @@ _BATCH = 128
 _LONGEST_RUN_STEPS = 30_000_000
 _NOISE = np.random.default_rng(0).normal(size=8191)
 _GIB = 1 << 30
+_DEVICE = events.DeviceResources(
+    allocated_bytes=_GIB,
+    reserved_bytes=2 * _GIB,
+    peak_bytes=3 * _GIB,
+    used_bytes=4 * _GIB,
+    total_bytes=140 * _GIB,
+    process_used_bytes=3 * _GIB,
+    utilization=0.9,
+    temperature_c=50.0,
+    power_w=300.0,
+)
 _SESSION = "11111111-1111-4111-8111-111111111111"
 
 
@@ -65,7 +76,9 @@ def figures_of(first: int, count: int) -> StepFigures:
 class MadeRun:
     """A run's folder and its writer; with a lease it looks alive for as long as it is open."""
 
-    def __init__(self, registry: Registry, steps: int, *, is_live: bool) -> None:
+    def __init__(
+        self, registry: Registry, steps: int, *, is_live: bool, on_gpu: bool = False
+    ) -> None:
         """`steps` are planned."""
         settings = [Setting("data.dataset", "mnist", "benchmark")]
         config = encode_config(resolve(settings).config)
@@ -75,9 +88,10 @@ class MadeRun:
         self._began_t = time.time() - steps / STEPS_PER_S
         self._log = EventLogWriter(self.folder.events)
         self._fold = LogFold()
+        self._on_gpu = on_gpu
         self._resources_due_s = 0.0
         self._lease = acquire_lease(self.folder.path, _SESSION) if is_live else None
-        self._emit(_start(environment.uuid, steps))
+        self._emit(_start(environment.uuid, steps, on_gpu=on_gpu))
         self._write_summary()
 
     def __enter__(self) -> Self:
@@ -100,7 +114,7 @@ class MadeRun:
             self.step += count
             if self.step / STEPS_PER_S >= self._resources_due_s:
                 self._resources_due_s += 1.0
-                self._emit(_resources(self.step))
+                self._emit(_resources(self.step, on_gpu=self._on_gpu))
             if self.step % STEPS_PER_EPOCH == 0:
                 for event in _epoch_end(self.step):
                     self._emit(event)
@@ -142,14 +156,14 @@ def make_registry(folder: Path, runs: int, steps: int) -> Registry:
     return registry
 
 
-def _start(uuid: str, steps: int) -> events.RunStarted:
+def _start(uuid: str, steps: int, *, on_gpu: bool) -> events.RunStarted:
     return events.RunStarted(
         session=_SESSION,
         uuid=uuid,
         dataset="mnist",
         model="convnet",
-        device="cuda:0",
-        device_name="an accelerator",
+        device="cuda:0" if on_gpu else "cpu",
+        device_name="an accelerator" if on_gpu else "a processor",
         epochs=-(-steps // STEPS_PER_EPOCH),
         steps=steps,
         steps_per_epoch=STEPS_PER_EPOCH,
@@ -206,22 +220,12 @@ def _epoch_end(step: int) -> Iterator[events.Event]:
     )
 
 
-def _resources(step: int) -> events.Resources:
+def _resources(step: int, *, on_gpu: bool) -> events.Resources:
     noise = float(_NOISE[step % len(_NOISE)])
     return events.Resources(
         process_bytes=_GIB + int(noise * (1 << 20)),
         host_used_bytes=5 * _GIB,
         host_total_bytes=16 * _GIB,
         cpu_utilization=0.5,
-        device=events.DeviceResources(
-            allocated_bytes=_GIB,
-            reserved_bytes=2 * _GIB,
-            peak_bytes=3 * _GIB,
-            used_bytes=4 * _GIB,
-            total_bytes=140 * _GIB,
-            process_used_bytes=3 * _GIB,
-            utilization=0.9,
-            temperature_c=50.0,
-            power_w=300.0,
-        ),
+        device=_DEVICE if on_gpu else None,
     )

@@ -50,9 +50,13 @@ def tuitrain_command() -> list[str]:
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This process's environment without anything that steers tuitrain or torch's threads."""
+    """This process's environment without anything that steers tuitrain or torch's threads.
+
+    Byte code is kept, as it is wherever a program is installed.
+    """
     steering = ("TUITRAIN", "_TUITRAIN", "OMP_", "GOMP_", "MKL_", "KERAS_", "PYTHONPATH")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(steering)}
+    dropped = (*steering, "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return kept | variables
 
 

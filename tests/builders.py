@@ -153,7 +153,7 @@ def values_of(kind: Any) -> st.SearchStrategy[Any]:
         return _LEAVES[kind]
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Annotated:
-        return st.floats(0, 1e10)
+        return values_of(int) if arguments[0] is int else st.floats(0, 1e10)
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, types.UnionType):

@@ -21,6 +21,14 @@ def test_the_data_lie_inside_and_labels_fit(one: float, two: float, rows: int, l
     assert all(len(label) <= LABEL_CELLS for label in axis.labels)
 
 
+@given(st.floats(1e-9, 1e12), st.integers(3, 50))
+def test_a_label_says_the_tick_that_it_stands_at(high: float, rows: int) -> None:
+    axis = make_y_axis(0.0, high, rows)
+    told = [(tick, float(label)) for tick, label in axis.pairs if label]
+    assert len(told) >= 2
+    assert all(abs(number - tick) <= 0.01 * axis.ticks[1] for tick, number in told)
+
+
 def test_labels_of_usual_charts_fit_six_cells_and_differ() -> None:
     for low, high in [(0.0, 1.0), (0.9, 0.99), (1e-5, 0.1), (0.02, 30), (0, 12345)]:
         for log in (False, True):
@@ -32,6 +40,7 @@ def test_labels_of_usual_charts_fit_six_cells_and_differ() -> None:
 def test_log_ticks_are_decades_and_their_parts() -> None:
     assert make_y_axis(1e-3, 1e3, 6, log=True).labels == ("0.001", "0.1", "10", "1000")
     assert "0.5" in make_y_axis(0.1, 1, 20, log=True).labels
+    assert make_y_axis(100, 1e6, 12, log=True).labels == ("100", "1000", "10000", "1e5", "1e6")
 
 
 def test_bytes_are_told_in_one_unit() -> None:

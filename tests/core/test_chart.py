@@ -106,6 +106,12 @@ def test_marks_stand_behind_curves_and_too_many_of_a_kind_go() -> None:
     assert "mark" not in roles(draw_chart(ChartSpec((curve,), crowd), 60, 10))
 
 
+def test_what_is_rare_is_named_rather_than_a_checkpoint() -> None:
+    marks = (Mark(10.0, "ckpt", "checkpoint"), Mark(11.0, "resume", "resume"))
+    top = texts(draw_chart(ChartSpec((line([1.0] * 50),), marks), 60, 8))[0]
+    assert "resume" in top and "ckpt" not in top
+
+
 def test_a_label_of_wide_characters_does_not_shift_the_line() -> None:
     spec = ChartSpec((line([1.0] * 50),), (Mark(10.0, "漢字🙂"),))
     assert all(text.isascii() or len(text) == 60 for text in texts(draw_chart(spec, 60, 8)))
@@ -119,6 +125,15 @@ def test_a_live_axis_stands_still_while_the_run_grows() -> None:
 
     assert labels(1260) == labels(1500)
     assert labels(2001)[LABEL_WIDTH:].split()[-1] == "000"  # 2 000: ends with the planned steps
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_charts_beside_one_another_have_one_x_axis(live: bool) -> None:
+    def labels(count: int) -> str:
+        spec = ChartSpec((line([1.0] * count),), is_live=live, x_end=2345.0, x_data=(0.0, 1260.0))
+        return texts(draw_chart(spec, 80, 8))[-1]
+
+    assert labels(1260) == labels(900) == labels(1)
 
 
 @pytest.mark.parametrize("log", [False, True])

@@ -26,10 +26,10 @@ from tui_trainer.core.compare import (
     compare_settings,
     differing_settings,
     group_by_configuration,
-    settings_of,
     short_keys,
 )
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.config.fields import settings_of
 from tui_trainer.core.metric_direction import best_indexes, direction_of
 from tui_trainer.core.run_record import Annotations, Environment, GitState, RunRecord
 from tui_trainer.core.run_state import RunSnapshot, RunState
@@ -207,8 +207,6 @@ def test_runs_of_one_configuration_and_several_seeds_are_a_group() -> None:
     [
         run(config(training__seed=1), data_sha256="other"),
         run(config(training__seed=1), code={"model.py": "1" * 64}),
-        run(config(training__seed=1), environment(git=git(commit="b" * 40))),
-        run(config(training__seed=1), environment(git=git(dirty=True, diff=DIFF))),
         run(config(training__seed=1, training__epochs=99)),
         ComparedRun(record(), None, None),
     ],
@@ -216,6 +214,12 @@ def test_runs_of_one_configuration_and_several_seeds_are_a_group() -> None:
 def test_other_data_code_or_settings_are_no_other_seed(other: ComparedRun) -> None:
     base = run(config(training__seed=0), environment(git=git()))
     assert group_by_configuration([base, other]) == ((0,), (1,))
+
+
+def test_another_commit_around_our_own_models_is_no_other_configuration() -> None:
+    base = run(config(training__seed=0), environment(git=git()))
+    later = run(config(training__seed=1), environment(git=git(commit="b" * 40, dirty=True)))
+    assert group_by_configuration([base, later]) == ((0, 1),)
 
 
 def test_environments_that_differ_stand_beside_one_another() -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_trainer.core.catalog import DATASETS, MODELS, misfit
-from tui_trainer.core.config.fields import all_fields
+from tui_trainer.core.config.fields import all_fields, settings_of
 from tui_trainer.core.config.resolve import Setting, resolve, resolve_as_far
-from tui_trainer.core.form import DATASET, MODEL, NAME, Form, form_like, values_of
+from tui_trainer.core.form import DATASET, MODEL, NAME, Form, form_like
 from tui_trainer.core.form_entries import Entry, make_draft
 from tui_trainer.core.plan import make_plan
 from tui_trainer.core.presets import preset_names
@@ -71,7 +71,7 @@ def test_a_copy_of_any_run_comes_to_its_configuration(config: Any) -> None:
     draft = make_draft(form_like("run3", config))
     assert draft.resolved is not None
     assert draft.resolved.config == config
-    assert draft.plan == str(make_plan(config))
+    assert draft.plan == make_plan(config)
 
 
 @given(st.lists(st.tuples(st.sampled_from(KEYS), st.text(max_size=12)), max_size=5))
@@ -86,7 +86,7 @@ def test_whatever_is_typed_has_a_draft_and_says_all_that_is_wrong(
         key for key in all_fields() if key not in (DATASET, MODEL)
     ]
     assert (draft.resolved is None) == (draft.num_problems > 0)
-    assert all(entry.value == form.typed[entry.key] for entry in draft.entries if entry.is_typed)
+    assert all(draft.find(key).value == text for key, text in form.typed.items())
 
 
 @given(st.sampled_from(KEYS), st.text(max_size=12))
@@ -202,7 +202,7 @@ def test_the_command_it_stands_for_comes_to_the_same(config: Any, lr: str) -> No
     settings.append(Setting(DATASET, dataset, "x", from_text=True))
     resolved, errors = resolve_as_far(settings, preset=preset)
     assert errors == [] and resolved is not None
-    assert values_of(resolved.config) == values_of(draft.resolved.config)
+    assert settings_of(resolved.config) == settings_of(draft.resolved.config)
     assert name == "again"
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_trainer.core.config import OptimizerConfig, RunConfig
-from tui_trainer.core.config.fields import all_fields
+from tui_trainer.core.config.fields import all_fields, settings_of
 from tui_trainer.core.events import Best
 from tui_trainer.core.query import Query, parse_query
 from tui_trainer.core.query_keys import (
@@ -18,7 +18,6 @@ from tui_trainer.core.query_keys import (
     NUMBERS,
     STATE_WORDS,
     TEXTS,
-    flat_settings,
     metric_names,
     read_number,
 )
@@ -28,7 +27,7 @@ from tui_trainer.core.text_safety import sanitize
 from tui_trainer.errors import UsageError
 
 NOW = 1_700_000_000.0
-SETTINGS = flat_settings(RunConfig(optimizer=OptimizerConfig(name="sgd", lr=0.01, nesterov=True)))
+SETTINGS = settings_of(RunConfig(optimizer=OptimizerConfig(name="sgd", lr=0.01, nesterov=True)))
 
 any_text = st.text(st.characters(), max_size=40)
 pieces = st.lists(

@@ -12,13 +12,13 @@ from hypothesis import given
 from tests import builders
 from tests.builders import OTHER_SESSION, SESSION, control_applied, session_start
 from tui_trainer.core import events
+from tui_trainer.core.progress import remaining_s
 from tui_trainer.core.run_state import (
     LeaseView,
     RunSnapshot,
     RunState,
     apply,
     derive_state,
-    remaining_s,
 )
 
 _FREE = LeaseView(held=False)

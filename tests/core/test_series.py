@@ -73,7 +73,6 @@ def test_a_resume_takes_later_points_off_the_curve_and_keeps_them_as_a_branch() 
     assert view.steps["loss"].tolist() == [5, 4, 3.5, 3.25]
     assert np.all(np.diff(view.steps.step) > 0)  # no zigzag
     (branch,) = view.branches
-    assert branch.from_step == 2
     assert branch.steps["loss"].tolist() == [3, 2]
     assert branch.evaluated["validation"].step.tolist() == [4]
     assert view.evaluated["validation"].step.tolist() == [2]

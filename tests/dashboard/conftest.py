@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import textual.app
+import textual.pilot
+from textual._context import active_app
 from textual.app import App
 from textual.pilot import Pilot
 
 from tests.builders import SESSION, environment, evaluated, session_start, steps
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
+from tui_trainer.dashboard import mishaps
 from tui_trainer.store.config_sources import encode_config
 from tui_trainer.store.lease import RecordLock, acquire_lease
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_writer import RunWriter
 
 GIB = 1 << 30
+# A key becomes a message to a widget, that one to the screen, and what the screen does a redraw.
+_ROUNDS = 3
 
 
 class MadeRun:
@@ -91,6 +98,16 @@ def resources(*, device: bool) -> events.Resources:
 MakeRun = Callable[..., MadeRun]
 
 
+@pytest.fixture(autouse=True)
+def no_mishap_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that a person's dashboard would go on from fails the test."""
+
+    def fail(error: Exception) -> str:
+        raise error
+
+    monkeypatch.setattr(mishaps, "meet", fail)
+
+
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path / "runs")
@@ -107,6 +124,26 @@ def make_run(registry: Registry) -> Iterator[MakeRun]:
     yield make
     for run in made:
         run.close()
+
+
+@pytest.fixture(autouse=True)
+def keys_are_waited_for_until_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the pilot go on when all widgets have taken in what was sent to them.
+
+    Textual's own way is to wait, after each key, until the process hardly computes: on a machine
+    that is busy, or while the watcher reads, that is long after the key was obeyed.
+    """
+
+    async def wait_until_obeyed(min_sleep: float = 0.0, max_sleep: float = 1.0) -> None:
+        app = active_app.get()
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
+            await Pilot(app)._wait_for_screen()
+            # What a timer does else, sixty times a second: lay out, draw.
+            app.screen._on_timer_update()
+
+    for module in (textual.app, textual.pilot):
+        monkeypatch.setattr(module, "wait_for_idle", wait_until_obeyed)
 
 
 def screen_lines(app: App[None]) -> list[str]:
@@ -127,6 +164,17 @@ async def until(
     while not condition():
         assert time.monotonic() < deadline, "\n" + screen_text(pilot.app)
         await pilot.pause(0.02)
+
+
+async def press_until(
+    pilot: Pilot[None], key: str, condition: Callable[[], bool], *, most: int = 60
+) -> None:
+    """Press a key until a condition holds."""
+    for _ in range(most):
+        if condition():
+            return
+        await pilot.press(key)
+    assert condition(), "\n" + screen_text(pilot.app)
 
 
 async def shows(pilot: Pilot[None], *texts: str) -> None:

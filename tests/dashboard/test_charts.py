@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from textual.geometry import Offset
 from textual.pilot import Pilot
 
 from tests.builders import evaluated, resumed, session_start, steps
-from tests.dashboard.conftest import MadeRun, MakeRun, screen_text, shows, until
+from tests.dashboard.conftest import MadeRun, MakeRun, screen_lines, screen_text, shows, until
 from tui_trainer.dashboard.app import DashboardApp
 from tui_trainer.dashboard.options import X_KINDS
 from tui_trainer.dashboard.screens.run import RunScreen
 from tui_trainer.dashboard.widgets.chart_pane import ChartPane
+from tui_trainer.dashboard.widgets.pane_grid import Rule, Separator
 from tui_trainer.store.registry import Registry
 
 SIZE = (140, 44)
@@ -219,11 +221,13 @@ async def test_values_are_copied_and_charts_are_written(
         assert app.clipboard == screen_of(app).record.path
         await pilot.press("left", "Y")
         assert "step 400" in app.clipboard and "train 0.1000" in app.clipboard
+        assert not any("\u2800" <= sign <= "\u28ff" for sign in app.clipboard)
         for kind in ("csv", "svg", "png"):
             await pilot.press("w")
             await shows(pilot, "write the chart of loss as")
             await pilot.press(*kind, "enter")
             await until(pilot, (folder / f"run1-loss.{kind}").exists)
+            await until(pilot, lambda: screen_lines(app)[-1].startswith(" wrote run1-loss."))
         await pilot.press("w", *"gif", "enter")
         await shows(pilot, "svg, png or csv")
         await pilot.press("escape")
@@ -244,7 +248,7 @@ async def test_a_step_of_a_long_run_is_read_again_to_the_last_digit(
         run.emit(steps(first, block, loss=tuple(values[first - 1 : first + block - 1].tolist())))
     app = open_on(registry, run)
     async with app.run_test(size=SIZE) as pilot:
-        await until(pilot, lambda: len(screen_of(app).steps) > 60_000)
+        await until(pilot, lambda: screen_of(app).steps.step[-1:].tolist() == [count])
         await pilot.press("left", *["shift+left"] * 10)
         await until(pilot, lambda: "…" not in screen_text(app).splitlines()[3])
         cursor = screen_of(app).options.cursor
@@ -253,19 +257,69 @@ async def test_a_step_of_a_long_run_is_read_again_to_the_last_digit(
         await shows(pilot, f"step {at:,}".replace(",", " "), f"train {values[at - 1]:.4f}")
         await pilot.press(*["z"] * 8)
         low, high = shown_range(app)
+        first, last = ceil(low), floor(high)
         await until(
-            pilot,
-            lambda: len(screen_of(app).steps.between(low + 1, high)) == int(high) - int(low),
+            pilot, lambda: len(screen_of(app).steps.between(first, last)) == last - first + 1
         )
 
 
 async def test_a_branch_that_was_left_is_drawn_faint(registry: Registry, make_run: MakeRun) -> None:
     run = long_run(make_run)
+    run.emit(evaluated(step=400, epoch=4, metrics={"loss": 0.4, "accuracy": 0.85}))
     run.emit(resumed(from_step=200, steps=400), steps(201, 50))
     app = open_on(registry, run)
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot, app, 250)
-        roles = [curve.role for curve in pane_of(app, "loss").content.spec.curves]
-        assert roles[0] == "branch"
+        left = pane_of(app, "loss").content.spec.curves[:2]
+        assert [(curve.role, curve.glyph) for curve in left] == [("branch", ""), ("branch", "○")]
+        assert left[1].x.tolist() == [400.0] and left[1].y.tolist() == [0.4]
         drawn = {span.role for row in pane_of(app, "loss").plot.rows for span in row}
         assert "branch" in drawn
+
+
+def widths(app: DashboardApp) -> list[int]:
+    return [pane.size.width for pane in app.screen.query(ChartPane)]
+
+
+async def test_panes_take_other_sizes_by_key_and_keep_them(
+    registry: Registry, make_run: MakeRun
+) -> None:
+    app = open_on(registry, long_run(make_run))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot, app, 400)
+        before = widths(app)
+        heights = [pane.size.height for pane in app.screen.query(ChartPane)]
+        await pilot.press("tab", "right_square_bracket", "right_curly_bracket")
+        await until(pilot, lambda: widths(app)[0] == before[0] + 4)
+        await until(pilot, lambda: pane_of(app, "loss").size.height == heights[0] + 2)
+        await pilot.press("tab", "right_square_bracket")
+        await until(pilot, lambda: widths(app)[0] == before[0])
+        await pilot.press("right_square_bracket", "q", "enter")
+        await until(pilot, lambda: isinstance(app.screen, RunScreen))
+        await until(pilot, lambda: widths(app)[:1] == [before[0] - 4])
+        await pilot.press("backslash")
+        await until(pilot, lambda: widths(app) == before)
+        await pilot.press(*["left_square_bracket"] * 30)
+        await until(pilot, lambda: min(widths(app)) < 44)
+        assert min(widths(app)) >= 40
+
+
+async def test_the_lines_between_panes_can_be_dragged(
+    registry: Registry, make_run: MakeRun
+) -> None:
+    app = open_on(registry, long_run(make_run))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot, app, 400)
+        before, loss = widths(app), pane_of(app, "loss")
+        height = loss.size.height
+        separator = app.screen.query(Separator).first()
+        await pilot.mouse_down(separator, Offset(0, 3))
+        await pilot.hover(loss, Offset(before[0] - 6, 3))
+        await pilot.mouse_up(loss, Offset(before[0] - 6, 3))
+        await until(pilot, lambda: widths(app)[0] == before[0] - 6)
+        rule = next(rule for rule in app.screen.query(Rule) if rule.region.y > loss.region.y)
+        await pilot.mouse_down(rule, Offset(5, 0))
+        await pilot.hover(loss, Offset(5, height - 3))
+        await pilot.mouse_up(loss, Offset(5, height - 3))
+        await until(pilot, lambda: loss.size.height == height - 3)
+        assert pane_of(app, "loss") is loss

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from textual.pilot import Pilot
 
 from tests.builders import evaluated, session_start, steps
-from tests.dashboard.conftest import MadeRun, MakeRun, screen_lines, screen_text, shows, until
+from tests.dashboard.conftest import (
+    MadeRun,
+    MakeRun,
+    press_until,
+    screen_lines,
+    screen_text,
+    shows,
+    until,
+)
 from tui_trainer.core import events
 from tui_trainer.core.canvas import Row
 from tui_trainer.core.chart_spec import Curve
@@ -25,7 +33,7 @@ from tui_trainer.core.run_record import Annotations
 from tui_trainer.core.sealed_json import encode_sealed
 from tui_trainer.dashboard.app import DashboardApp
 from tui_trainer.dashboard.compare_layout import plan_compare
-from tui_trainer.dashboard.detail import Span as StepSpan
+from tui_trainer.dashboard.detail import StepSpan
 from tui_trainer.dashboard.grid import GridColumn, grid_rows
 from tui_trainer.dashboard.panes.compare import LETTERS, MOST_RUNS, end_letters
 from tui_trainer.dashboard.panes.compare_legend import visible_rows
@@ -145,15 +153,12 @@ async def test_the_table_tells_what_differs_and_marks_the_best(
         await shows(pilot, "0.8750*")
         await pilot.press("t")
         await shows(pilot, "differences", "configuration", "optimizer.lr", "a slow", "b run2")
-        await pilot.press(*["pagedown"] * 30)
-        await until(pilot, lambda: "samples/s" in screen_text(app))
-        await pilot.press(*["pageup"] * 30)
-        await shows(pilot, "optimizer.lr")
-        for _ in range(30):
-            if "0.1250*" in screen_text(app):
-                break
-            await pilot.press("down", "j", "k")
+        await press_until(pilot, "pagedown", lambda: "samples/s" in screen_text(app))
+        await press_until(pilot, "pageup", lambda: "optimizer.lr" in screen_text(app))
+        await press_until(pilot, "down", lambda: "0.1250*" in screen_text(app))
         await shows(pilot, "validation loss", "0.1250*")
+        await press_until(pilot, "k", lambda: "optimizer.lr" in screen_text(app))
+        await press_until(pilot, "j", lambda: "0.1250*" in screen_text(app))
         await pilot.press("t")
         await shows(pilot, "best accuracy")
 
@@ -165,7 +170,7 @@ async def test_seeds_become_their_mean_in_a_band(registry: Registry, three: list
     async with app.run_test(size=(120, 35)) as pilot:
         await shows(pilot, "0.25")
         await pilot.press("b")
-        await shows(pilot, "0.5000 (0.100–0.900)", "mean of 2 seeds", "b c", "least to greatest")
+        await shows(pilot, "0.5000 (0.1000–0.9000)", "mean of 2 seeds", "b c", "least to greatest")
         titles = next(line for line in screen_lines(app) if "last loss" in line)
         assert "seed" not in titles and "lr" in titles
         roles = {span.role for row in _chart_rows(app) for span in row}
@@ -342,6 +347,15 @@ async def test_neither_one_run_nor_too_many_are_compared(
         await shows(pilot, "one run alone: mark others by space to compare them")
 
 
+async def test_smoothing_changes_no_newest_value(registry: Registry, three: list[MadeRun]) -> None:
+    async with comparing(registry, three).run_test(size=(120, 35)) as pilot:
+        await shows(pilot, "last loss", "not smoothed")
+        legend = [line for line in screen_lines(pilot.app) if "0.8000" in line]
+        await pilot.press("plus", "plus", "plus")
+        await until(pilot, lambda: "not smoothed" not in screen_text(pilot.app))
+        assert [line for line in screen_lines(pilot.app) if "0.8000" in line] == legend != []
+
+
 async def test_a_run_without_its_files_is_compared_all_the_same(
     registry: Registry, three: list[MadeRun]
 ) -> None:
@@ -350,7 +364,7 @@ async def test_a_run_without_its_files_is_compared_all_the_same(
     async with comparing(registry, three).run_test(size=(120, 35)) as pilot:
         await shows(pilot, "3 live", "–")
         await pilot.press("b")
-        await shows(pilot, "no two of these runs differ in their seed alone")
+        await shows(pilot, "mean of 2 seeds")
         await pilot.press("t")
         await shows(pilot, "training.seed")
 
@@ -411,8 +425,8 @@ async def test_no_order_of_keys_and_sizes_breaks_it(
 
 
 async def _lines_fit(pilot: Pilot[None]) -> None:
-    width = pilot.app.size.width
-    assert all(len(line) == width for line in screen_lines(pilot.app))
+    app = pilot.app
+    await until(pilot, lambda: all(len(line) == app.size.width for line in screen_lines(app)))
 
 
 @given(

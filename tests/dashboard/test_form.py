@@ -65,7 +65,7 @@ async def test_choices_are_gone_through_and_presets_follow(registry: Registry) -
     async with app.run_test(size=(140, 40)) as pilot:
         await shows(pilot, "no runs here yet")
         await pilot.press("n", "j", "right")
-        await shows(pilot, "‹ mnist ›", "1 changed", "preset default of mnist", "2110 steps")
+        await shows(pilot, "‹ mnist ›", "1 changed", "preset default of mnist", "2 110 steps")
         await pilot.press("h")
         await shows(pilot, "‹ digits ›", "nothing changed", "630 steps")
         await pilot.press("left")
@@ -99,6 +99,14 @@ async def test_a_value_is_typed_and_what_is_wrong_is_said_while_it_is(
         await shows(pilot, "nothing changed")
 
 
+async def test_a_search_goes_to_the_first_setting_that_it_finds(registry: Registry) -> None:
+    app = DashboardApp(registry)
+    async with app.run_test(size=(140, 40)) as pilot:
+        await shows(pilot, "no runs here yet")
+        await pilot.press("n", "j", "slash", *"momen")
+        await shows(pilot, "▸ momentum")
+
+
 async def test_all_that_is_wrong_is_shown_at_once(registry: Registry) -> None:
     app = DashboardApp(registry)
     async with app.run_test(size=(140, 40)) as pilot:
@@ -121,7 +129,6 @@ async def test_every_setting_can_be_reached_and_the_cursor_stays_in_sight(
             entry = form_of(app).selected
             assert entry is not None
             seen.append(entry.key)
-            await pilot.pause()
             assert any(line.startswith(" ▸ ") and entry.label in line for line in screen_lines(app))
             await pilot.press("j")
         assert set(seen) == {"name", "preset", *all_fields()}
@@ -185,7 +192,7 @@ async def test_a_copy_starts_from_the_run_and_shows_what_differs_from_it(
     async with app.run_test(size=(140, 40)) as pilot:
         await shows(pilot, "⊘ interrupted")
         await pilot.press("d")
-        await shows(pilot, "like run1", "nothing changed", "mnist", "2110 steps")
+        await shows(pilot, "like run1", "nothing changed", "mnist", "2 110 steps")
         draft = form_of(app).draft
         assert draft.resolved is not None
         assert draft.resolved.config.training.seed == 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui_trainer.dashboard.layout import EVENTS, plan_panes, rule_text
+from tui_trainer.dashboard.layout import EVENTS, move_edge, plan_panes, rule_text
 
 PANES = (
     "loss", "accuracy", "memory", EVENTS, "lr", "grad_norm", "throughput", "f1", "load", "power",
@@ -48,3 +48,27 @@ def test_a_dense_page_shows_as_many_as_can_be_read() -> None:
 
 def test_lines_join_where_panes_meet() -> None:
     assert rule_text(7, above=(2, 4), below=(2, 5)) == "──┼─┴┬─"
+
+
+@given(
+    st.integers(82, 300),
+    st.integers(20, 90),
+    st.booleans(),
+    st.integers(0, 3),
+    st.integers(-30, 30),
+)
+def test_a_line_that_is_moved_stands_where_it_was_moved_to(
+    width: int, height: int, is_column: bool, edge: int, by: int
+) -> None:
+    plan = plan_panes(width, height, PANES)
+    moved = move_edge(plan, is_column=is_column, edge=edge, by=by)
+    if moved is None:
+        return
+    after = plan_panes(width, height, PANES, sizes=dict([moved]))
+    if is_column:
+        assert after[0].separators[edge] == plan[0].separators[edge] + by
+    else:
+        assert after[edge].height == plan[edge].height + by
+    assert [[name for name, _ in row.panes] for row in after] == [
+        [name for name, _ in row.panes] for row in plan
+    ]

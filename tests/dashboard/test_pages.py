@@ -139,7 +139,7 @@ def test_the_date_is_told_where_it_changes() -> None:
 
 
 def test_a_healthy_run_has_nothing_found() -> None:
-    assert "nothing found" in texts(diagnosis_rows(record_of(), (), 80))[0]
+    assert "nothing to report" in texts(diagnosis_rows(record_of(), (), 80))[0]
 
 
 def test_nothing_is_called_healthy_before_its_log_is_read() -> None:
@@ -153,7 +153,7 @@ def test_the_diagnosis_tells_what_was_seen_when_and_what_to_do() -> None:
         Finding("D307", "error", "the norm rose", "clip it", 1200, 1300, 3),
     )
     text = "\n".join(texts(diagnosis_rows(record_of(), findings, 80)))
-    assert "nothing found" not in text
+    assert "nothing to report" not in text
     assert text.index("D307") < text.index("D102")
     assert "3 times, from step 1 200 to 1 300" in text and "→ clip it" in text
     assert "at step 10" in text

@@ -11,49 +11,28 @@ from rich.cells import cell_len
 
 from tests.builders import session_start
 from tests.dashboard.conftest import checkpoint
+from tests.dashboard.hostile import NASTY, NUMBERS, assert_printable, texts
 from tui_trainer.core import events
 from tui_trainer.core.axis import XKind
 from tui_trainer.core.canvas import Row
 from tui_trainer.core.chart import draw_chart
+from tui_trainer.core.format import format_local_time
 from tui_trainer.core.happenings import Happening
 from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import RunSnapshot, RunState, apply
 from tui_trainer.core.sealed_json import number as as_logged
 from tui_trainer.core.series import RunSeries
 from tui_trainer.dashboard.columns import RunLine, age_text, loss_curve
-from tui_trainer.dashboard.options import X_KINDS, ChartOptions
+from tui_trainer.dashboard.options import X_KINDS, ChartOptions, YBox
 from tui_trainer.dashboard.palette import STATE_GLYPHS, state_text
 from tui_trainer.dashboard.panes.curves import STEP_CHARTS, CurveDrafts
 from tui_trainer.dashboard.panes.events import event_rows
-from tui_trainer.dashboard.panes.header import clock_time, end_time, header_rows
+from tui_trainer.dashboard.panes.header import end_time, header_rows
 from tui_trainer.dashboard.panes.memory import RESOURCE_CHARTS, resource_content
 from tui_trainer.dashboard.panes.result import result_rows
-from tui_trainer.dashboard.rows import field, fit_row, justify, wrap_text
-from tui_trainer.dashboard.table_rows import choose_columns, run_row, title_row
+from tui_trainer.dashboard.rows import COLUMN_GAP, field, fit_row, justify, wrap_text
+from tui_trainer.dashboard.table_rows import GUTTER, choose_columns, run_row, title_row
 from tui_trainer.dashboard.views import RunView
-
-NASTY = st.text(max_size=40) | st.sampled_from(
-    [
-        "\x1b[2J\x1b[31mred",
-        "[bold]markup[/]",
-        "\u202egpj.exe",
-        "a\nb\tc",
-        "漢字🙂" * 9,
-        "\x9b31m",
-        "",
-    ]
-)
-NUMBERS = st.floats() | st.integers(-5, 10**18).map(float)
-
-
-def texts(rows: object) -> list[str]:
-    return ["".join(span.text for span in row) for row in rows]  # type: ignore[attr-defined]
-
-
-def assert_printable(rows: list[str]) -> None:
-    for char in "".join(rows):
-        assert char >= " " and not "\x7f" <= char <= "\x9f"
-        assert char not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def record_of(text: str, number: float, state: RunState = RunState.RUNNING) -> RunRecord:
@@ -129,6 +108,8 @@ def test_long_text_is_wrapped_and_cut() -> None:
     assert wrap_text("one two three four", 8, 5) == ["one two", "three", "four"]
     assert wrap_text("one two three four", 8, 2) == ["one two", "three f…"]
     assert wrap_text("", 8, 2) == [""]
+    assert wrap_text("at step 12 345 678", 14, 2) == ["at step", "12 345 678"]
+    assert wrap_text("of 10 2000 words", 8, 3) == ["of 10", "2000", "words"]
     assert wrap_text("loss 0.5  accuracy 0.9", 16, 2) == ["loss 0.5", "accuracy 0.9"]
 
 
@@ -162,16 +143,20 @@ def test_the_header_says_since_when_the_checkpoint_is_stale(width: int) -> None:
 
 def test_columns_go_before_any_number_is_cut() -> None:
     assert [column.title for column, _ in choose_columns(60)] == [
-        "state", "run", "progress", "best",
-    ] or choose_columns(60)  # fmt: skip
-    for width in (40, 60, 100, 160):
-        total = sum(size + 2 for _, size in choose_columns(width))
-        assert total <= width + 2
+        "state",
+        "run",
+        "progress",
+        "best",
+    ]
+    for width in range(40, 200):
+        chosen = choose_columns(width)
+        assert GUTTER + sum(size for _, size in chosen) + COLUMN_GAP * (len(chosen) - 1) <= width
+        assert all(size >= column.width for column, size in chosen)
 
 
 @pytest.mark.parametrize("t", [1e300, -1e300, float("nan"), float("inf"), None])
 def test_times_that_are_none_are_dashes(t: float | None) -> None:
-    assert clock_time(t) == "--:--:--"
+    assert format_local_time(t) == "--:--:--"
     assert t is None or end_time(t, 0.0) == "--:--:--"
 
 
@@ -189,6 +174,20 @@ def test_memory_of_the_host_is_shown_without_a_device() -> None:
     text = texts([justify(content.left, content.right, 80), justify(content.legend, (), 80)])
     assert "2.0 GiB of 8.0 GiB" in text[0]
     assert "process 1.0 GiB" in text[1] and "processor  25 %" in text[1]
+
+
+def test_a_box_drawn_on_a_chart_of_memory_is_shown_alone() -> None:
+    options = ChartOptions(y_box=YBox("load", 0.25, 0.5))
+    view = RunView(record_of("x", 1.0))
+    assert resource_content("memory", view, options).spec.y_window is None
+    series = RunSeries()
+    used = events.Resources(
+        process_bytes=1, host_used_bytes=1, host_total_bytes=1, cpu_utilization=0.4
+    )
+    series.apply(used)
+    record = replace(view.record, snapshot=apply(view.record.snapshot, used))
+    content = resource_content("load", RunView(record, series=series.view()), options)
+    assert content.spec.y_window == (0.25, 0.5)
 
 
 def test_without_figures_memory_says_so() -> None:

@@ -33,11 +33,11 @@ async def test_one_key_makes_it_light_and_dark_again(registry: Registry, make_ru
     async with app.run_test(size=(100, 20)) as pilot:
         await shows(pilot, "run1")
         for expected in ("dark", "light", "dark"):
-            assert [background(app, y) for y in (0, 1, 8, 19)] == [
-                getattr(BACKGROUND, expected)
-            ] * 4
+            color = getattr(BACKGROUND, expected)
+            await until(
+                pilot, lambda color=color: {background(app, y) for y in (0, 1, 8, 19)} == {color}
+            )
             await pilot.press("T")
-            await pilot.pause()
         assert app.preferences.theme == "light"
 
 

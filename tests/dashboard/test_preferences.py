@@ -22,7 +22,7 @@ from tui_trainer.store.preferences import (
 
 CHOSEN = {
     "theme": "light", "smoothing": 3, "log": False, "x_kind": "wall", "metrics": {"loss": "lr"},
-    "page": 2, "sort": "best", "reverse": True,
+    "sizes": {"2x2": ((60.0, 40.0), (20.0, 22.0))}, "page": 2, "sort": "best", "reverse": True,
 }  # fmt: skip
 
 
@@ -34,6 +34,15 @@ def test_what_was_chosen_comes_back(tmp_path: Path) -> None:
     assert set(CHOSEN) == {field.name for field in msgspec.structs.fields(Preferences)}
     assert (folder / FILE).stat().st_mode & 0o077 == 0
     assert [file.name for file in folder.iterdir()] == [FILE]
+
+
+def test_a_keeper_that_only_reads_goes_by_new_choices_and_writes_none(tmp_path: Path) -> None:
+    write_preferences(tmp_path, {"theme": "light"})
+    keeper = PreferenceKeeper(tmp_path, only_reads=True)
+    assert keeper.current.theme == "light"
+    keeper.change(theme="dark")
+    assert (keeper.current.theme, keeper.write(keeper.take_changes())) == ("dark", "")
+    assert read_preferences(tmp_path).theme == "light"
 
 
 def test_a_choice_leaves_those_of_another_dashboard_alone(tmp_path: Path) -> None:

@@ -16,6 +16,9 @@ from textual.pilot import Pilot
 from tests.dashboard.conftest import screen_text, shows, until
 from tests.dashboard.example_runs import NOW, make_examples
 from tui_trainer.dashboard.app import DashboardApp
+from tui_trainer.dashboard.screens.compare import CompareScreen
+from tui_trainer.dashboard.screens.run import RunScreen
+from tui_trainer.dashboard.views import RunView
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder
 
@@ -58,13 +61,23 @@ def keys(*pressed: str, shown: str = "", first: str = "run") -> Before:
         await pilot.press(*pressed)
         if shown:
             await shows(pilot, shown)
-        await pilot.pause()
+        await until(pilot, lambda: all(view.is_whole and view.facts for view in watched(app)))
         before = ""
         while before != screen_text(app):
             before = screen_text(app)
-            await pilot.pause(0.2)
+            await pilot.pause()
 
     return press
+
+
+def watched(app: DashboardApp) -> list[RunView]:
+    """What is known of the runs that are looked at."""
+    for screen in app.screen_stack:
+        if isinstance(screen, RunScreen):
+            return [screen._view]
+        if isinstance(screen, CompareScreen):
+            return [member.view for member in screen._members]
+    return []
 
 
 def live(pilot_keys: tuple[str, ...], shown: str) -> tuple[tuple[str, ...], Before]:
@@ -75,9 +88,9 @@ SCREENS: dict[str, tuple[tuple[str, ...], Before]] = {
     "runs": ((), keys(shown="running")),
     "runs filtered and marked": ((), keys("slash", *"seed", "escape", "space", shown="✓")),
     "run": live((), "D307"),
-    "run with a cursor": live(("left", *["shift+left"] * 2), "step 1"),
+    "run with a cursor": live(("left", *["shift+left"] * 2), "~"),
     "charts": live(("2",), "loss"),
-    "diagnosis": live(("3",), "clip gradients"),
+    "diagnosis": live(("3",), "clip"),
     "worker log": live(("4",), "100 % of mnist"),
     "settings": live(("5",), "chosen by the run"),
     "finished": (("run1",), keys(first="✓ finished", shown="next")),

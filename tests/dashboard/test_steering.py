@@ -19,6 +19,7 @@ from tui_trainer.dashboard import jobs
 from tui_trainer.dashboard.app import DashboardApp
 from tui_trainer.dashboard.screens.run import RunScreen
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
+from tui_trainer.dashboard.widgets.prompt import Prompt
 from tui_trainer.errors import ReportedError
 from tui_trainer.store import steerable
 from tui_trainer.store.control import Request
@@ -168,6 +169,8 @@ async def test_a_learning_rate_is_typed_or_given_as_a_factor(
         await pilot.press("l")
         await shows(pilot, "learning rate 0.01")
         await pilot.press("escape")
+        await until(pilot, lambda: not pilot.app.screen.query(Prompt))
+        pilot.app.screen.query_one(KeyBar).hush()
         await shows(pilot, "space pause")
         assert len(run.requests) == 1
 
@@ -218,7 +221,7 @@ async def test_what_costs_asks_once_and_tells_what_was_found(
         await shows(pilot, "⊘ interrupted", "e evaluate", "o export", "r resume")
         await pilot.press("e")
         await shows(pilot, "press e again to judge the best checkpoint of run1 on the test split")
-        await pilot.press("o")
+        await pilot.press("o", "o")
         await shows(pilot, "press o again to export the best checkpoint of run1 to ONNX")
         assert done == []
         await pilot.press("o")
@@ -314,6 +317,7 @@ async def test_a_dashboard_that_only_watches_says_so_at_every_key(
         assert "duplicate" not in screen_lines(app)[-1]
         await pilot.press("q")
         await shows(pilot, "1 run · 1 live")
+        assert not {"new", "duplicate", "resume"} & set(screen_lines(app)[-1].split())
         for key in ("n", "d"):
             await pilot.press(key)
             await shows(pilot, "this dashboard only watches")
@@ -335,3 +339,34 @@ print(at_kept_priority(lambda: subprocess.check_output(ask, text=True)).strip())
     own = os.getpriority(os.PRIO_PROCESS, 0)
     assert done.stdout.split() == ["19", str(own)]
     assert done.returncode == 0, done.stderr
+
+
+async def test_a_key_of_the_footer_can_be_clicked(registry: Registry, make_run: MakeRun) -> None:
+    run = make_run(live=True)
+    run.train()
+    app = DashboardApp(registry, [run.folder])
+    async with app.run_test(size=(120, 30)) as pilot:
+        await shows(pilot, "● running")
+        for word, request in (("checkpoint", "checkpoint"), ("pause", "pause")):
+            app.screen.query_one(KeyBar).hush()
+            at = screen_lines(app)[-1].index(word)
+            await pilot.click(offset=(at, 29))
+            await until(pilot, lambda request=request: request in str(requests_of(run)))
+        app.screen.query_one(KeyBar).hush()
+        await pilot.click(offset=(screen_lines(app)[-1].index("? help"), 29))
+        await shows(pilot, "in a run")
+
+
+async def test_a_key_that_answers_no_does_nothing_else(
+    registry: Registry, make_run: MakeRun
+) -> None:
+    run = make_run(live=True)
+    run.train()
+    app = DashboardApp(registry, [run.folder])
+    async with app.run_test(size=(120, 30)) as pilot:
+        await shows(pilot, "● running")
+        await pilot.press("s", "q")
+        await until(pilot, lambda: not app.screen.query_one(KeyBar).notice)
+        assert isinstance(app.screen, RunScreen) and requests_of(run) == []
+        await pilot.press("q")
+        await until(pilot, lambda: not isinstance(app.screen, RunScreen))

@@ -23,7 +23,7 @@ def test_a_run_is_started_from_the_form_and_outlives_the_dashboard(home: Home) -
     dashboard.send("100000\r")
     dashboard.wait_for("epochs +100000 ")
     dashboard.send("\x13")
-    dashboard.wait_for("mine", "running", r"loss +train \d\.\d+", r"epoch +\d+/100000")
+    dashboard.wait_for("mine", "running", r"loss +train ~?\d\.\d+", r"epoch +\d+/100000")
     dashboard.send("\x03")
     assert dashboard.finish() == 0
     before = len(home.events("steps"))

@@ -26,7 +26,7 @@ def test_detached_run_is_watched_and_left_in_dashboard_and_attach(home: Home) ->
     assert (started.returncode, started.stdout) == (0, "run1\n")
 
     dashboard = home.open("dashboard", "night")
-    dashboard.wait_for("night", "running", r"loss +train \d\.\d+", r"epoch +\d+/100000")
+    dashboard.wait_for("night", "running", r"loss +train ~?\d\.\d+", r"epoch +\d+/100000")
     first = re.search(r"step +([\d ]+)/", dashboard.text)
     assert first is not None
     wait_until(
@@ -56,7 +56,7 @@ def test_detached_run_is_watched_and_left_in_dashboard_and_attach(home: Home) ->
 
 def test_train_opens_the_dashboard_and_the_run_outlives_it(home: Home) -> None:
     train = home.open(*LONG, "--name", "watched", "--dashboard")
-    train.wait_for("watched", "running", r"loss +train \d\.\d+")
+    train.wait_for("watched", "running", r"loss +train ~?\d\.\d+")
     train.send("qq")
     assert train.finish() == 0
     assert "run1 goes on; come back with: tuitrain attach run1" in train.text

@@ -232,6 +232,31 @@ def test_every_token_is_new_and_long() -> None:
     assert len(tokens) == 100 and min(map(len, tokens)) >= 43
 
 
+async def test_what_is_no_request_is_refused_and_leaves_no_word(
+    registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(command_for(registry)) as gate:
+        for odd in (b"\x00\xff\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
+            writer.write(odd)
+            assert (await reader.readline()).split()[1] == b"400"
+            writer.close()
+    assert not caplog.records
+
+
+async def test_an_error_of_the_server_is_logged(
+    registry: Registry, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Gate, "admits", lambda *_: 1 // 0)
+    async with (
+        serving(command_for(registry)) as gate,
+        ClientSession() as client,
+        client.get(gate.url) as answer,
+    ):
+        assert answer.status == 500 and "Zero" not in await answer.text()
+    assert "ZeroDivisionError" in caplog.text
+
+
 async def test_what_our_page_would_not_say_is_let_fall(
     registry: Registry, live_run: MadeRun
 ) -> None:
@@ -251,6 +276,19 @@ async def test_what_our_page_would_not_say_is_let_fall(
             await window.wait_for("run1")
             await window.socket.send_str("x" * 100_000)
             await window.wait_for_end()
+
+
+async def test_a_size_among_the_keys_is_none(registry: Registry, live_run: MadeRun) -> None:
+    async with (
+        serving(command_for(registry)) as gate,
+        ClientSession() as client,
+        open_window(client, gate) as window,
+    ):
+        await window.wait_for("run1")
+        # What a terminal says of its size when asked: it would be drawn until memory is full.
+        await window.press("\x1b[48;100000;100000;1;1t")
+        await window.press("?")
+        await window.wait_for("to the run above")
 
 
 async def until_pong(window: Window) -> None:

@@ -30,8 +30,9 @@ from tui_trainer.core.format import (
     format_rate,
 )
 from tui_trainer.core.happenings import describe_event
+from tui_trainer.core.progress import progress_share, remaining_s
 from tui_trainer.core.run_record import RunRecord
-from tui_trainer.core.run_state import RunSnapshot, RunState, remaining_s
+from tui_trainer.core.run_state import RunSnapshot, RunState
 from tui_trainer.core.sealed_json import Number
 from tui_trainer.core.text_safety import sanitize
 
@@ -206,7 +207,7 @@ def render_progress(record: RunRecord, width: int) -> Text:
     from rich.text import Text
 
     snapshot = record.snapshot
-    share = min(1.0, snapshot.step / snapshot.steps) if snapshot.steps else 0.0
+    share = progress_share(snapshot)
     filled = round(share * _BAR_WIDTH)
     epoch = min(snapshot.epoch + 1, snapshot.epochs)
     first = Text.assemble(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from tui_trainer.core.format import format_count
+from tui_trainer.core.format import format_count, format_local_time
 
 YKind = Literal["number", "fraction", "bytes"]
 XKind = Literal["step", "epoch", "time", "wall"]
@@ -143,7 +143,7 @@ def _log_ceiling(value: float) -> float:
 
 def _log_label(value: float) -> str:
     if 1e-3 * 0.999 <= value < 1e5:
-        return f"{value:.4g}"
+        return f"{value:.5g}"
     return _short_exponent(f"{value:.0e}")
 
 
@@ -170,12 +170,34 @@ def _number_labels(
     if decimals <= 5 and _fit(plain, most):
         return plain
     for digits in range(3):
-        labels = tuple(_short_exponent(f"{tick:.{digits}e}") if tick else "0" for tick in ticks)
-        if _fit(labels, most):
+        labels = tuple(_exponent_label(tick, digits) for tick in ticks)
+        if _fit(labels, most) and _are_exact(labels, ticks, step):
             return labels
+    # Some have more digits than there is room for: these go without a label.
+    told = [_shortest_label(tick, step, most) for tick in ticks]
+    if sum(map(bool, told)) > 1 and told[0]:
+        return tuple(told)
     # Numbers too close together for so few characters: only the first and the last are told.
     ends = [_short_exponent(f"{tick:.0e}") for tick in (ticks[0], ticks[-1])]
     return (ends[0], *("" for _ in ticks[2:]), ends[1])
+
+
+def _exponent_label(tick: float, digits: int) -> str:
+    return _short_exponent(f"{tick:.{digits}e}") if tick else "0"
+
+
+def _shortest_label(tick: float, step: float, most: int) -> str:
+    """The tick in as few characters as tell it; empty where these are too many."""
+    for digits in range(most):
+        label = _exponent_label(tick, digits)
+        if _are_exact((label,), (tick,), step):
+            return label if len(label) <= most else ""
+    return ""
+
+
+def _are_exact(labels: Sequence[str], ticks: Sequence[float], step: float) -> bool:
+    pairs = zip(labels, ticks, strict=True)
+    return all(abs(float(label) - tick) <= step * 1e-3 for label, tick in pairs)
 
 
 def _fit(labels: tuple[str, ...], most: int) -> bool:
@@ -236,10 +258,7 @@ def exact_x_label(value: float, kind: XKind) -> str:
         return f"{value:.2f}"
     if kind == "time":
         return _time_label(value) if value >= 60 else _fraction_label(round(value, 2))
-    try:
-        return datetime.fromtimestamp(value).strftime("%H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return "--:--:--"
+    return format_local_time(value)
 
 
 def _step_label(value: float) -> str:

@@ -34,6 +34,7 @@ LABEL_WIDTH = LABEL_CELLS + 1
 MIN_WIDTH, MIN_HEIGHT = LABEL_WIDTH + 8, 3
 _NON_FINITE, _MARK, _BELOW, _CURSOR = "×", "┊", "▾", "│"
 _ROOM_PER_MARK = 4
+_NAMED_FIRST = {"lr": 0, "resume": 1, "control": 2}
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,13 @@ def x_range(spec: ChartSpec) -> tuple[float, float]:
 
 def whole_range(spec: ChartSpec) -> tuple[float, float]:
     """Where an x axis of all there is ends: at a calm number while the run lives."""
-    last = max((float(curve.x[-1]) for curve in spec.curves if len(curve.x)), default=0.0)
+    ranges = [(float(curve.x[0]), float(curve.x[-1])) for curve in spec.curves if len(curve.x)]
+    if spec.x_data is not None:
+        ranges.append(spec.x_data)
+    last = max((high for _, high in ranges), default=0.0)
     first = 0.0
     if spec.x_kind == "wall":
-        first = min((float(curve.x[0]) for curve in spec.curves if len(curve.x)), default=0.0)
+        first = min((low for low, _ in ranges), default=0.0)
     end = first + calm_end(last - first) if spec.is_live else last
     if spec.x_end:
         end = min(end, max(spec.x_end, last))
@@ -211,7 +215,9 @@ def _cell_of(x: float, axis: Axis, columns: int) -> int:
 def _draw_marks(plot: Canvas, marks: Sequence[Mark], axis: Axis) -> None:
     columns = plot.text.shape[1]
     shown = [mark for mark in marks if axis.low < mark.x <= axis.high]
-    for mark in _thin_out(shown, columns // _ROOM_PER_MARK):
+    marks = _thin_out(shown, columns // _ROOM_PER_MARK)
+    # Where there is no room for all labels, what is rare is named rather than a checkpoint.
+    for mark in sorted(marks, key=lambda mark: _NAMED_FIRST.get(mark.kind, len(_NAMED_FIRST))):
         column = _cell_of(mark.x, axis, columns)
         free = plot.owner[:, column] < 0
         plot.text[free, column] = _MARK

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import Callable, Iterable, Sequence
-from xml.sax.saxutils import escape
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def _svg_points(points: Iterable[tuple[float, float]]) -> str:
 
 
 def _svg_text(text: str) -> str:
-    return escape(_NO_XML.sub("", sanitize(text)))
+    return html.escape(_NO_XML.sub("", sanitize(text)), quote=False)
 
 
 def diamond(x: float, y: float) -> tuple[tuple[float, float], ...]:

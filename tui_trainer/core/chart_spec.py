@@ -35,7 +35,8 @@ class Mark:
 class ChartSpec:
     """What a chart shows. Curves are listed back to front; a later one covers an earlier.
 
-    `include` are values that the y axis must reach; `x_end` is where the x axis may end at most.
+    `include` are values that the y axis must reach; `x_end` is where the x axis may end at most,
+    `x_data` where the points of all the charts beside it begin and end: one axis for them all.
     With `focus_x` the y axis is fitted to what lies at or after that x, to show it close up;
     earlier points that lie below are only hinted at. `window` and `y_window` are the part of the
     plane that is shown, where it is not the whole; `cursor` is an x that is pointed at, and `box`
@@ -48,6 +49,7 @@ class ChartSpec:
     y_kind: YKind = "number"
     log: bool = False
     x_end: float | None = None
+    x_data: tuple[float, float] | None = None
     is_live: bool = False
     include: tuple[float, ...] = ()
     focus_x: float | None = None

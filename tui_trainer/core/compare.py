@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import msgspec
+from typing import Literal
 
 from tui_trainer.core.code_changes import describe_changes
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.config.fields import settings_of
 from tui_trainer.core.events import Resources
 from tui_trainer.core.format import (
     format_bytes,
@@ -53,12 +52,6 @@ class Difference:
     best: tuple[int, ...] = ()
 
 
-def settings_of(config: RunConfig) -> dict[str, Any]:
-    """The settings of a configuration by their dotted keys."""
-    tree: Mapping[str, Mapping[str, Any]] = msgspec.to_builtins(config)
-    return {f"{part}.{name}": value for part in tree for name, value in tree[part].items()}
-
-
 def format_setting(value: object) -> str:
     """A setting as a person writes it, fit to be printed."""
     if isinstance(value, bool):
@@ -88,8 +81,8 @@ def short_keys(keys: Sequence[str]) -> tuple[str, ...]:
 def group_by_configuration(runs: Sequence[ComparedRun]) -> tuple[tuple[int, ...], ...]:
     """The indexes of runs that differ in nothing but their seed, in the order of the runs.
 
-    The same configuration on the same data with the same code; a run whose files cannot be read
-    is like no other.
+    The same configuration on the same data with the same own code; what else lay in the folder
+    they were started in makes no difference. A run whose files cannot be read is like no other.
     """
     groups: dict[object, list[int]] = {}
     for index, run in enumerate(runs):
@@ -98,15 +91,14 @@ def group_by_configuration(runs: Sequence[ComparedRun]) -> tuple[tuple[int, ...]
 
 
 def _identity(run: ComparedRun, index: int) -> object:
-    if run.config is None or run.environment is None:
+    if run.config is None:
         return index
-    snapshot, git = run.record.snapshot, run.environment.git
+    snapshot = run.record.snapshot
     settings = {key: value for key, value in settings_of(run.config).items() if key != SEED}
     return (
         repr(settings),
         snapshot.data_sha256,
         tuple(sorted(snapshot.code.items())),
-        (git.commit, git.diff) if git else None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from tui_trainer.core.sealed_json import Number
+from tui_trainer.core.sealed_json import Integer, Number
 
 SCHEMA_VERSION = 1
 
@@ -17,8 +17,8 @@ SCHEMA_VERSION = 1
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=False):
     """What every event carries; the writer fills in these four."""
 
-    v: int = SCHEMA_VERSION
-    seq: int = 0
+    v: Integer = SCHEMA_VERSION
+    seq: Integer = 0
     t: Annotated[float, msgspec.Meta(ge=0, lt=1e11)] = 0.0
     elapsed_s: float = 0.0
 
@@ -36,7 +36,7 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
 
     metric: str
     value: float
-    step: int
+    step: Integer
     loss: float = WORST_LOSS
 
     @classmethod
@@ -63,22 +63,22 @@ class SessionStart(Event, frozen=True, kw_only=True):
     model: str
     device: str
     device_name: str
-    epochs: int
-    steps: int
-    steps_per_epoch: int
-    batch_size: int
-    seed: int
-    threads: int
-    parameters: int
-    train_count: int
-    validation_count: int
-    test_count: int
+    epochs: Integer
+    steps: Integer
+    steps_per_epoch: Integer
+    batch_size: Integer
+    seed: Integer
+    threads: Integer
+    parameters: Integer
+    train_count: Integer
+    validation_count: Integer
+    test_count: Integer
     choices: tuple[str, ...] = ()
     code: dict[str, str] = {}
     config_sha256: str = ""
     environment_sha256: str = ""
     data_sha256: str = ""
-    pid: int = 0
+    pid: Integer = 0
 
 
 class RunStarted(SessionStart, frozen=True, kw_only=True, tag="run_started"):
@@ -93,11 +93,11 @@ class Resumed(SessionStart, frozen=True, kw_only=True, tag="resumed"):
     that were not finite.
     """
 
-    from_step: int
+    from_step: Integer
     best: Best | None = None
     exactness: str = "exact"
     differences: tuple[str, ...] = ()
-    left_out: tuple[tuple[int, int], ...] = ()
+    left_out: tuple[tuple[Integer, Integer], ...] = ()
 
 
 class Steps(Event, frozen=True, kw_only=True, tag="steps"):
@@ -107,8 +107,8 @@ class Steps(Event, frozen=True, kw_only=True, tag="steps"):
     step's batch that was classified rightly, in training mode.
     """
 
-    epoch: int
-    first: int
+    epoch: Integer
+    first: Integer
     loss: tuple[Number, ...]
     lr: tuple[Number, ...]
     grad_norm: tuple[Number, ...]
@@ -119,8 +119,8 @@ class Steps(Event, frozen=True, kw_only=True, tag="steps"):
 class EpochFinished(Event, frozen=True, kw_only=True, tag="epoch_finished"):
     """An epoch is complete; `train` holds its mean loss and accuracy."""
 
-    epoch: int
-    step: int
+    epoch: Integer
+    step: Integer
     train: dict[str, Number]
     samples_per_s: Number
     duration_s: float
@@ -133,9 +133,9 @@ class Evaluated(Event, frozen=True, kw_only=True, tag="evaluated"):
     """
 
     split: str
-    step: int
-    epoch: int
-    count: int
+    step: Integer
+    epoch: Integer
+    count: Integer
     metrics: dict[str, Number]
     duration_s: float
     by_request: bool = False
@@ -152,12 +152,12 @@ class CheckpointSaved(Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
     `duration_s` is how long writing it took, `stall_s` how long training stood still for it.
     """
 
-    step: int
-    epoch: int
+    step: Integer
+    epoch: Integer
     folder: str
     manifest_sha256: str
     best: bool
-    size_bytes: int
+    size_bytes: Integer
     duration_s: float
     stall_s: float = 0.0
 
@@ -168,8 +168,8 @@ class CheckpointFailed(Event, frozen=True, kw_only=True, tag="checkpoint_failed"
     `newest_step` is the step of the newest checkpoint, 0 without one.
     """
 
-    step: int
-    newest_step: int
+    step: Integer
+    newest_step: Integer
     reason: str
 
 
@@ -180,12 +180,12 @@ class DeviceResources(msgspec.Struct, frozen=True, kw_only=True):
     `process_used_bytes`, the driver's own share included, and everyone `used_bytes`.
     """
 
-    allocated_bytes: int
-    reserved_bytes: int
-    peak_bytes: int
-    used_bytes: int | None = None
-    total_bytes: int | None = None
-    process_used_bytes: int | None = None
+    allocated_bytes: Integer
+    reserved_bytes: Integer
+    peak_bytes: Integer
+    used_bytes: Integer | None = None
+    total_bytes: Integer | None = None
+    process_used_bytes: Integer | None = None
     utilization: float | None = None
     temperature_c: float | None = None
     power_w: float | None = None
@@ -194,9 +194,9 @@ class DeviceResources(msgspec.Struct, frozen=True, kw_only=True):
 class Resources(Event, frozen=True, kw_only=True, tag="resources"):
     """Memory and load of the process, the host and the device."""
 
-    process_bytes: int
-    host_used_bytes: int
-    host_total_bytes: int
+    process_bytes: Integer
+    host_used_bytes: Integer
+    host_total_bytes: Integer
     cpu_utilization: float
     device: DeviceResources | None = None
 
@@ -208,7 +208,7 @@ class Diagnosed(Event, frozen=True, kw_only=True, tag="diagnosed"):
     severity: str
     seen: str
     advice: str
-    step: int = 0
+    step: Integer = 0
 
 
 class ControlApplied(Event, frozen=True, kw_only=True, tag="control_applied"):
@@ -217,7 +217,7 @@ class ControlApplied(Event, frozen=True, kw_only=True, tag="control_applied"):
     id: str
     request: str
     by: str
-    step: int
+    step: Integer
     arguments: dict[str, float | str] = {}
 
 
@@ -227,7 +227,7 @@ class ControlRefused(Event, frozen=True, kw_only=True, tag="control_refused"):
     id: str
     request: str
     by: str
-    step: int
+    step: Integer
     reason: str
 
 
@@ -241,23 +241,23 @@ class Message(Event, frozen=True, kw_only=True, tag="message"):
 class Finished(Event, frozen=True, kw_only=True, tag="finished"):
     """Every epoch was trained."""
 
-    step: int
-    epoch: int
+    step: Integer
+    epoch: Integer
     reason: str = "all epochs trained"
 
 
 class Stopped(Event, frozen=True, kw_only=True, tag="stopped"):
     """Training ended early because someone asked; it can be resumed."""
 
-    step: int
-    epoch: int
+    step: Integer
+    epoch: Integer
     by: str
 
 
 class Failed(Event, frozen=True, kw_only=True, tag="failed"):
     """Training ended on an error."""
 
-    step: int
+    step: Integer
     code: str
     type: str
     message: str

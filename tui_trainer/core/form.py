@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import msgspec
-
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.config.fields import settings_of
 from tui_trainer.core.config.resolve import (
     DEFAULT_PRESET,
     PRESET,
@@ -109,7 +108,7 @@ def form_like(run: str, config: RunConfig) -> Form:
     What its dataset, model and preset bring is left to them, so that it changes with them; of
     the presets that one is taken which leaves the least to be said apart from it.
     """
-    values = values_of(config)
+    values = settings_of(config)
     names = preset_names(config.data.dataset, config.model.name)
     names.sort(key=lambda name: name != DEFAULT_PRESET)
     kept = {name: _kept(values, run, name) for name in names}
@@ -125,7 +124,7 @@ def _kept(values: Mapping[str, Any], run: str, preset: str) -> tuple[Setting, ..
         # Twice: to name the model changes what is brought.
         settings = [Setting(key, value, run) for key, value in kept.items()]
         resolved, _ = resolve_as_far(settings, preset=preset)
-        brought = values_of(resolved.config) if resolved is not None else {}
+        brought = settings_of(resolved.config) if resolved is not None else {}
         if brought.get(MODEL) != values[MODEL]:
             kept[MODEL] = values[MODEL]
     kept |= {k: v for k, v in values.items() if k not in brought or brought[k] != v}
@@ -134,14 +133,8 @@ def _kept(values: Mapping[str, Any], run: str, preset: str) -> tuple[Setting, ..
 
 def shown_values(form: Form) -> dict[str, str]:
     """Every value of a form as text: what was typed as it was typed, also where it is wrong."""
-    values = {key: as_text(value) for key, value in values_of(form.nearest().config).items()}
+    values = {key: as_text(value) for key, value in settings_of(form.nearest().config).items()}
     return {NAME: "", PRESET: form.preset, **values, **form.typed}
-
-
-def values_of(config: RunConfig) -> dict[str, Any]:
-    """Every setting's value by its key."""
-    tree = msgspec.to_builtins(config)
-    return {f"{part}.{name}": value for part in tree for name, value in tree[part].items()}
 
 
 def as_text(value: Any) -> str:

@@ -9,7 +9,7 @@ from tui_trainer.core.catalog import DATASETS, MODELS, misfit
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.config.resolve import PRESET, Resolved
 from tui_trainer.core.form import CHOICES, DATASET, MODEL, NAME, Form, shown_values
-from tui_trainer.core.plan import make_plan
+from tui_trainer.core.plan import Plan, make_plan
 from tui_trainer.core.presets import preset_names
 
 _FIRST = (NAME, *CHOICES)
@@ -47,7 +47,6 @@ class Entry:
     meaning: str
     allowed: str
     choices: tuple[str, ...] = ()
-    is_typed: bool = False
     problems: tuple[str, ...] = ()
 
     @property
@@ -91,7 +90,7 @@ class Draft:
     entries: tuple[Entry, ...]
     problems: tuple[str, ...]
     resolved: Resolved | None
-    plan: str
+    plan: Plan
 
     def find(self, key: str) -> Entry:
         """The line of a key."""
@@ -118,7 +117,7 @@ def make_draft(form: Form) -> Draft:
         tuple(entries),
         tuple(text for texts in told.values() for text in texts),
         None if errors else resolved,
-        str(make_plan(shown.config)),
+        make_plan(shown.config),
     )
 
 
@@ -143,16 +142,14 @@ def _make_entry(
     problems: Sequence[str],
 ) -> Entry:
     known = all_fields().get(key)
-    is_typed = key in form.typed
     return Entry(
         key=key,
         value=values[key],
         reference=references[key],
-        origin=_TYPED if is_typed else shown.origins.get(key, ""),
+        origin=_TYPED if key in form.typed else shown.origins.get(key, ""),
         meaning=known.meaning if known else _MEANINGS[key],
         allowed=known.allowed if known else _ALLOWED[key],
         choices=_choices(key, shown),
-        is_typed=is_typed,
         problems=tuple(problems),
     )
 

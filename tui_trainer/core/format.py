@@ -67,6 +67,21 @@ def format_utc(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def format_percent(share: float) -> str:
+    """A share as whole percents, `100 %` only where it is whole."""
+    return f"{int(100 * share + 1e-9):>3} %"
+
+
+def format_local_time(t: float | None, form: str = "%H:%M:%S", unknown: str = "--:--:--") -> str:
+    """Unix time as the clock on the wall has it; `unknown` where it is none that it could show."""
+    if t is None:
+        return unknown
+    try:
+        return datetime.fromtimestamp(t).strftime(form)
+    except (ValueError, OverflowError, OSError):
+        return unknown
+
+
 def format_age(seconds: float) -> str:
     """How long ago, in the largest unit that says enough: `12s`, `5m`, `3h`, `8d`."""
     seconds = max(0.0, seconds)

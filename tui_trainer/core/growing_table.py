@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
@@ -19,8 +19,8 @@ from tui_trainer.core.tables import (
     unmerged,
 )
 
-CAPACITY = 1 << 16
-"""Rows kept at most. A bin is then less than a fortieth of a pixel of the widest terminal."""
+CAPACITY = 1 << 15
+"""Rows kept at most. A bin is then less than a twentieth of a pixel of the widest terminal."""
 _FIRST_CAPACITY = 64
 
 
@@ -38,6 +38,11 @@ class GrowingTable:
 
     def __len__(self) -> int:
         return self._size
+
+    @property
+    def metrics(self) -> Set[str]:
+        """The columns that are no axis."""
+        return self._buffers.keys() - set(AXES)
 
     def last(self, name: str) -> float:
         """The newest value of a column; 0 where there is none."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.format import format_count
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,19 @@ class Plan:
     test_count: int
     steps: int
 
+    @property
+    def parts(self) -> tuple[str, str, str, str]:
+        """Each of its figures in words."""
+        return (
+            f"about {format_count(self.train_count)} samples to train on",
+            f"{format_count(self.validation_count)} for validation",
+            f"{format_count(self.test_count)} for the test",
+            f"{format_count(self.steps)} steps",
+        )
+
     def __str__(self) -> str:
         """The plan in words."""
-        return (
-            f"about {self.train_count} samples to train on, {self.validation_count} for "
-            f"validation, {self.test_count} for the test, {self.steps} steps"
-        )
+        return ", ".join(self.parts)
 
 
 def make_plan(config: RunConfig) -> Plan:

@@ -6,9 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
-from tui_trainer.core.config import RunConfig
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import RunState
 
@@ -26,15 +23,6 @@ class Facts:
     record: RunRecord
     now: float
     settings: Mapping[str, SettingValue] = field(default_factory=dict)
-
-
-def flat_settings(config: RunConfig) -> dict[str, SettingValue]:
-    """Every setting of a configuration under its `part.field`."""
-    return {
-        f"{part}.{name}": value
-        for part, table in msgspec.to_builtins(config).items()
-        for name, value in table.items()
-    }
 
 
 def metric_names(records: Iterable[RunRecord]) -> frozenset[str]:

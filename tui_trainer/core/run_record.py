@@ -10,6 +10,7 @@ import msgspec
 from tui_trainer.core.events import WORST_LOSS, Best
 from tui_trainer.core.format import format_utc
 from tui_trainer.core.run_state import RunSnapshot, RunState
+from tui_trainer.core.sealed_json import Integer
 from tui_trainer.core.text_safety import sanitize
 
 
@@ -45,8 +46,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     python: str
     packages: dict[str, str]
-    cores: int
-    host_memory_bytes: int
+    cores: Integer
+    host_memory_bytes: Integer
     devices: tuple[str, ...] = ()
     git: GitState | None = None
 

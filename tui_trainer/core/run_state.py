@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tui_trainer.core import events
-from tui_trainer.core.sealed_json import Number
+from tui_trainer.core.sealed_json import Integer, Number
 
 
 class RunState(StrEnum):
@@ -36,6 +36,7 @@ class RunState(StrEnum):
 _LIVE = {RunState.STARTING, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING}
 
 _SPEED_WINDOW_S = 10.0
+_MOST_SPLITS = 8
 _ENDED = {"finished", "stopped", "failed"}
 
 Phase = Literal["none", "running", "paused", "stopping", "finished", "stopped", "failed"]
@@ -58,16 +59,16 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     model: str = ""
     device: str = ""
     device_name: str = ""
-    epoch: int = 0
-    epochs: int = 0
-    step: int = 0
-    steps: int = 0
-    steps_per_epoch: int = 0
-    batch_size: int = 0
-    threads: int = 0
-    parameters: int = 0
-    validation_count: int = 0
-    test_count: int = 0
+    epoch: Integer = 0
+    epochs: Integer = 0
+    step: Integer = 0
+    steps: Integer = 0
+    steps_per_epoch: Integer = 0
+    batch_size: Integer = 0
+    threads: Integer = 0
+    parameters: Integer = 0
+    validation_count: Integer = 0
+    test_count: Integer = 0
     choices: tuple[str, ...] = ()
     config_sha256: str = ""
     environment_sha256: str = ""
@@ -77,10 +78,10 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     lr: float | None = None
     best: events.Best | None = None
     last: dict[str, dict[str, float]] = {}
-    last_steps: dict[str, int] = {}
-    checkpoint_step: int | None = None
+    last_steps: dict[str, Integer] = {}
+    checkpoint_step: Integer | None = None
     checkpoint_is_stale: bool = False
-    left_out: tuple[tuple[int, int], ...] = ()
+    left_out: tuple[tuple[Integer, Integer], ...] = ()
     samples_per_s: float | None = None
     recent_samples: float = 0.0
     recent_s: float = 0.0
@@ -93,8 +94,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     started_t: float | None = None
     last_t: float | None = None
     elapsed_s: float = 0.0
-    seq: int = 0
-    sessions: int = 0
+    seq: Integer = 0
+    sessions: Integer = 0
 
     @property
     def stops_after_epoch(self) -> bool:
@@ -111,10 +112,10 @@ class LogFold(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot and how far into the log it reaches: what `summary.json` holds."""
 
     snapshot: RunSnapshot = RunSnapshot()
-    offset: int = 0
-    damaged: int = 0
-    missing: int = 0
-    newer_version: int = 0
+    offset: Integer = 0
+    damaged: Integer = 0
+    missing: Integer = 0
+    newer_version: Integer = 0
 
 
 def apply(snapshot: RunSnapshot, event: events.Event) -> RunSnapshot:
@@ -215,6 +216,8 @@ def _(event: events.EpochFinished, snapshot: RunSnapshot) -> RunSnapshot:
 
 @_fold.register
 def _(event: events.Evaluated, snapshot: RunSnapshot) -> RunSnapshot:
+    if event.split not in snapshot.last and len(snapshot.last) >= _MOST_SPLITS:
+        return snapshot
     metrics = _floats(event.metrics)
     snapshot = replace(
         snapshot,
@@ -325,17 +328,3 @@ def derive_state(snapshot: RunSnapshot, lease: LeaseView) -> RunState:
     if snapshot.phase == "none":
         return RunState.FAILED
     return RunState(snapshot.phase) if snapshot.phase in _ENDED else RunState.INTERRUPTED
-
-
-def remaining_s(snapshot: RunSnapshot) -> float | None:
-    """Seconds to the end of the run, evaluations included; None while it cannot be told."""
-    if not snapshot.samples_per_s or not snapshot.steps or snapshot.phase == "paused":
-        return None
-    steps = max(0, snapshot.steps - snapshot.step)
-    training_s = steps * snapshot.batch_size / snapshot.samples_per_s
-    if not snapshot.validation_count:
-        return training_s
-    per_sample_s = snapshot.evaluation_s / snapshot.validation_count
-    samples = (snapshot.epochs - snapshot.epoch) * snapshot.validation_count
-    samples += snapshot.test_count if "test" not in snapshot.last else 0
-    return training_s + max(0, samples) * per_sample_s

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 Number = float | Literal["nan", "inf", "-inf"]
 """A float, or one of the strings "nan", "inf", "-inf"; `float()` takes either."""
+
+Integer = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+"""An integer of 64 bits: of larger ones, which JSON can hold, no float can be made."""
 
 
 class Damage(msgspec.Struct, frozen=True):

@@ -28,9 +28,10 @@ DEVICE_METRICS = (
     "process_used_bytes",
     "utilization", "temperature_c", "power_w",
 )  # fmt: skip
-_MOST_EVALUATIONS = 1 << 14
-_MOST_RESOURCES = 1 << 14
+_MOST_EVALUATIONS = 1 << 13
+_MOST_RESOURCES = 1 << 13
 _MOST_SPLITS = 8
+_MOST_METRICS = 256
 _MOST_BRANCHES, _BRANCH_ROWS = 32, 1 << 11
 _MOST_MARKERS = 1 << 11
 
@@ -61,7 +62,6 @@ class Marker:
 class Branch:
     """The points that a resume took off the live curve: per step and per evaluated split."""
 
-    from_step: int
     steps: Table
     evaluated: Mapping[str, Table]
 
@@ -78,7 +78,6 @@ class SeriesView:
     resources: Table
     branches: tuple[Branch, ...] = ()
     markers: tuple[Marker, ...] = ()
-    version: int = 0
     merged_until: int = 0
     rows_per_bin: int = 1
 
@@ -122,7 +121,6 @@ class RunSeries:
         self._steps_per_epoch = steps_per_epoch
         self._elapsed_s = elapsed_s
         self._t = t
-        self._version = 0
 
     def apply(self, event: events.Event) -> None:
         """Take one more event."""
@@ -147,7 +145,6 @@ class RunSeries:
 
     def view(self) -> SeriesView:
         """The series so far, never to change."""
-        self._version += 1
         steps = self._steps.view(self._steps_per_epoch)
         merged_until, rows_per_bin = _merged(steps)
         return SeriesView(
@@ -158,7 +155,6 @@ class RunSeries:
             resources=self._resources.view(self._steps_per_epoch),
             branches=tuple(self._branches),
             markers=self._markers.view(),
-            version=self._version,
             merged_until=merged_until,
             rows_per_bin=rows_per_bin,
         )
@@ -222,7 +218,7 @@ class RunSeries:
         gone = self._steps.cut(event.from_step, _BRANCH_ROWS)
         steps = replace(gone, steps_per_epoch=event.steps_per_epoch)
         if len(steps) or any(len(table) for table in evaluated.values()):
-            self._branches.append(Branch(event.from_step, steps, evaluated))
+            self._branches.append(Branch(steps, evaluated))
             del self._branches[:-_MOST_BRANCHES]
         self._markers.cut(event.from_step)
         self._mark(event.from_step, event, "resume", "resumed")
@@ -247,7 +243,10 @@ class RunSeries:
             split, GrowingTable(("loss", "accuracy"), _MOST_EVALUATIONS)
         )
         table.cut(step - 1)  # judged again at the same step: the newer figures win
-        values = {name: float(value) for name, value in metrics.items() if name not in AXES}
+        known = table.metrics
+        fresh = [name for name in metrics if name not in known and name not in AXES]
+        kept = (*(known & metrics.keys()), *fresh[: _MOST_METRICS - len(known)])
+        values = {name: float(metrics[name]) for name in kept}
         elapsed_s, t = max(self._elapsed_s, event.elapsed_s), max(self._t, event.t)
         table.append(float(step), elapsed_s, t, values)
 

@@ -103,6 +103,7 @@ class Table:
 def merge_rows(table: Table, firsts: NDArray[np.intp]) -> Table:
     """The table with its rows merged into groups, which begin at the indices `firsts`."""
     lasts = np.append(firsts[1:], len(table)) - 1
+    is_alone = lasts == firsts
     counts = table.rows if table.rows is not None else np.ones(len(table))
     columns: dict[str, FloatArray] = {name: table[name][lasts] for name in AXES}
     merged = {}
@@ -112,7 +113,8 @@ def merge_rows(table: Table, firsts: NDArray[np.intp]) -> Table:
         known = np.add.reduceat(before.known, firsts)
         with np.errstate(invalid="ignore", over="ignore"):
             sums = np.add.reduceat(np.where(before.known > 0, values, 0.0) * before.known, firsts)
-            columns[name] = sums / known
+            # A row alone keeps its value, which may be an infinity.
+            columns[name] = np.where(is_alone, values[firsts], sums / known)
         low, high = np.fmin.reduceat(before.low, firsts), np.fmax.reduceat(before.high, firsts)
         merged[name] = Merged(low, high, known)
     return Table(

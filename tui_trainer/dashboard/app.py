@@ -5,21 +5,23 @@ Nothing here imports torch, and leaving never affects a run.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.screen import Screen
 
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.dashboard.bindings import Place, bindings_of
-from tui_trainer.dashboard.commands import Commands
-from tui_trainer.dashboard.detail import Span
+from tui_trainer.dashboard.detail import StepSpan
 from tui_trainer.dashboard.jobs import Jobs, tell
 from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, Said, WatchFailed
+from tui_trainer.dashboard.mishaps import first_mishap
 from tui_trainer.dashboard.panes.compare import MOST_RUNS
 from tui_trainer.dashboard.personal_app import PersonalApp
 from tui_trainer.dashboard.preferences import PreferenceKeeper
@@ -37,8 +39,12 @@ from tui_trainer.errors import TuitrainError
 from tui_trainer.launch.starter import keep_priority, lower_priority
 from tui_trainer.paths import choose_data_dir, choose_state_dir
 from tui_trainer.store.lease import look
+from tui_trainer.store.record_reader import unreadable_record
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder, make_record, read_annotations, read_summary
+
+if TYPE_CHECKING:
+    from textual.command import Provider
 
 _CLOSE_WAIT_S = 2.0
 _PLACES: tuple[tuple[type[Screen[None]], Place], ...] = (
@@ -67,7 +73,7 @@ def run_dashboard(
     folders = [registry.find(reference) for reference in references]
     keep_priority()
     lower_priority()
-    keeper = PreferenceKeeper(None if read_only else choose_state_dir())
+    keeper = PreferenceKeeper(choose_state_dir(), only_reads=read_only)
     encoding = getattr(sys.__stdout__, "encoding", "")
     appearance = choose_appearance(os.environ, encoding, keeper.current.theme)
     DashboardApp(
@@ -78,6 +84,15 @@ def run_dashboard(
         read_only=read_only,
         data_dir=data_dir,
     ).run()
+    if first_mishap():
+        sys.stderr.write(f"The dashboard met an error and went on:\n{first_mishap()}")
+
+
+def _commands() -> type[Provider]:
+    # Textual's half of it takes 25 ms to import, and many never open the palette.
+    from tui_trainer.dashboard.commands import Commands
+
+    return Commands
 
 
 class DashboardApp(PersonalApp):
@@ -85,7 +100,7 @@ class DashboardApp(PersonalApp):
 
     CSS_PATH = "theme.tcss"
     TITLE = "tuitrain"
-    COMMANDS: ClassVar = {Commands}
+    COMMANDS: ClassVar = {_commands}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     ALLOW_SELECT = False
     BINDINGS = bindings_of("everywhere")
@@ -117,6 +132,9 @@ class DashboardApp(PersonalApp):
 
     async def on_mount(self) -> None:
         """Open the list, and the run that was named over it, then start to watch."""
+        if not self.is_headless:
+            # As on q: a terminal must not be left in the state that this app needs.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.dress()
         await self.push_screen(RunsScreen(self._runs))
         if len(self._folders) == 1:
@@ -139,8 +157,7 @@ class DashboardApp(PersonalApp):
     def open_run(self, record: RunRecord) -> None:
         """Open the screen of a run, from what is known of it."""
         folder = RunFolder(Path(record.path))
-        lease = look(folder.path)
-        screen = RunScreen(RunView(record, lease.session if lease.held else ""))
+        screen = RunScreen(RunView(record, _session_at(folder)))
         if not isinstance(self.screen, RunScreen):
             self.push_screen(screen)
         elif self.screen.record.path != record.path:
@@ -173,7 +190,7 @@ class DashboardApp(PersonalApp):
             self.close_run()
             self.open_run(record)
 
-    def look_closer(self, record: RunRecord, spans: tuple[Span, ...]) -> None:
+    def look_closer(self, record: RunRecord, spans: tuple[StepSpan, ...]) -> None:
         """Have these spans of a run read again, so that every step of them is shown."""
         self._watcher.look_closer(RunFolder(Path(record.path)), spans)
 
@@ -205,10 +222,11 @@ class DashboardApp(PersonalApp):
     def on_runs_updated(self, message: RunsUpdated) -> None:
         """Hand the list to its screen."""
         self._runs = message.view
-        for screen in self._screens_of(RunsScreen):
-            screen.show(message.view)
-        for run_screen in self._screens_of(RunScreen):
-            run_screen.compare_anew()
+        with self.going_on():
+            for screen in self._screens_of(RunsScreen):
+                screen.show(message.view)
+            for run_screen in self._screens_of(RunScreen):
+                run_screen.compare_anew()
 
     def on_run_updated(self, message: RunUpdated) -> None:
         """Hand the picture of a run to its screen, if that is still open."""
@@ -249,10 +267,24 @@ class DashboardApp(PersonalApp):
         self.exit()
 
     def _screens_of(self, kind: type[ScreenType]) -> list[ScreenType]:
-        return [screen for screen in self.screen_stack if isinstance(screen, kind)]
+        """The screens of a kind; none while the app closes, when they lose their parts."""
+        stack = self.screen_stack if self.is_running else ()
+        return [screen for screen in stack if isinstance(screen, kind)]
+
+
+def _session_at(folder: RunFolder) -> str:
+    """The session at work on a run; empty if none is, or where the watcher will say why not."""
+    try:
+        lease = look(folder.path)
+    except OSError:
+        return ""
+    return lease.session if lease.held else ""
 
 
 def _first_look(folder: RunFolder) -> RunRecord:
     """A run by its summary alone, so that the first frame need not wait for its log."""
-    lease = look(folder.path)
+    try:
+        lease = look(folder.path)
+    except OSError as error:
+        return unreadable_record(folder, error)
     return make_record(folder, read_summary(folder.path), read_annotations(folder.path), lease)

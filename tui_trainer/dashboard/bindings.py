@@ -85,6 +85,11 @@ KEYS: tuple[Key, ...] = (
     Key("run", "shift+tab", "⇧ tab", "choose(-1)", "pane", "the pane before it"),
     Key("run", "enter", "enter", "enlarge", "enlarge", "one chart alone, or all again", 14),
     Key("run", "m", "m", "metric", "metric", "another metric in the place of this pane", 14),
+    Key("run", "right_square_bracket", "]", "widen(4)", "wider", "the pane wider"),
+    Key("run", "left_square_bracket", "[", "widen(-4)", "narrower", "the pane narrower"),
+    Key("run", "right_curly_bracket", "}", "heighten(2)", "higher", "the pane higher"),
+    Key("run", "left_curly_bracket", "{", "heighten(-2)", "lower", "the pane lower"),
+    Key("run", "backslash", "\\", "even", "even", "every pane as large as the others again"),
     Key("run", "w", "w", "write", "write", "write the chart to a file: SVG, PNG or CSV", 15),
     Key("run", "Y,shift+y", "Y", "copy", "copy", "copy the values at the cursor, or the folder"),
     Key("run", "down,j", "↓ j", "scroll(1)", "down", "down in a page of text"),
@@ -93,7 +98,14 @@ KEYS: tuple[Key, ...] = (
     Key("run", "pagedown,ctrl+f", "page ↓", "scroll_page(1)", "page down", "down by a screenful"),
     Key("run", "home,g", "home g", "start", "start", "to the beginning of a page of text"),
     Key("run", "end,G,shift+g", "end G", "end", "end", "to its end"),
-    Key("run", "escape", "esc", "escape", "out", "out of the cursor, a large pane or a page"),
+    Key(
+        "run",
+        "escape",
+        "esc",
+        "escape",
+        "out",
+        "out of the cursor, a large pane, a page, the run",
+    ),
     Key("run", "q", "q", "back", "runs", "back to the list of runs", 0),
     Key("compare", "m", "m", "metric", "metric", "the next metric that any of the runs has", 1),
     Key("compare", "t", "t", "table", "differences", "what tells the runs apart, as a table", 2),
@@ -124,8 +136,8 @@ KEYS: tuple[Key, ...] = (
     Key("form", "home,g", "home g", "end(-1)", "first", "to the first setting"),
     Key("form", "end,G,shift+g", "end G", "end(1)", "last", "to the last setting"),
     Key("form", "enter", "enter", "edit", "type", "type a value for the setting", 2),
-    Key("form", "right,l", "→ l", "cycle(1)", "next", "the next of the values to choose from", 4),
-    Key("form", "left,h", "← h", "cycle(-1)", "previous", "the one before"),
+    Key("form", "right,l", "← →", "cycle(1)", "choose", "through the values to choose from", 4),
+    Key("form", "left,h", "h l", "cycle(-1)", "choose", "the same: the one before, the next"),
     Key("form", "backspace", "⌫", "undo", "undo", "leave what was typed for the setting", 5),
     Key("form", "a", "a", "all", "all settings", "every setting, or those in common use", 3),
     Key("form", "slash", "/", "search", "search", "the settings that have to do with a word", 6),
@@ -168,11 +180,19 @@ def bindings_of(*places: Place) -> list[BindingType]:
             f"app.{key.action}" if place == "everywhere" else key.action,
             key.meaning,
             show=False,
-            priority=place in _AT_ONCE or ("ctrl+" in key.keys and place == "everywhere"),
+            priority=priority,
         )
         for place in places
         for key in keys_of(place)
+        for priority in _priorities(key)
     ]
+
+
+def _priorities(key: Key) -> tuple[bool, ...]:
+    if key.place in _AT_ONCE:
+        # Not only: a key of a burst may have been handed to the screen that the last one closed.
+        return True, False
+    return ("ctrl+" in key.keys and key.place == "everywhere",)
 
 
 def footer_keys(place: Place) -> list[Key]:

@@ -11,14 +11,21 @@ from rich.cells import cell_len
 from tui_trainer.core.braille import sparkline
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.core.code_names import short_name
-from tui_trainer.core.format import format_age, format_duration, format_metric, format_rate
+from tui_trainer.core.format import (
+    format_age,
+    format_duration,
+    format_metric,
+    format_percent,
+    format_rate,
+)
+from tui_trainer.core.progress import progress_share
 from tui_trainer.core.run_name import number_of
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import RunState
 from tui_trainer.core.tables import FloatArray
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.dashboard.palette import STATE_WIDTH, state_role, state_text
-from tui_trainer.dashboard.panes.header import progress_bar, progress_share
+from tui_trainer.dashboard.panes.header import progress_bar
 from tui_trainer.dashboard.rows import clip_text
 
 _CURVE_CELLS = 12
@@ -95,7 +102,7 @@ def _epoch(line: RunLine) -> Row:
 
 def _progress(line: RunLine) -> Row:
     share = progress_share(line.record.snapshot)
-    return (*progress_bar(share, 6), Span(f" {int(100 * share + 1e-9):>3} %", "value"))
+    return (*progress_bar(share, 6), Span(f" {format_percent(share)}", "value"))
 
 
 def _best(line: RunLine) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tui_trainer.dashboard.layout import PaneRow
+from tui_trainer.dashboard.layout import PaneRow, share_out
 
 _FIXED_ROWS = 5  # header, footer and the lines between
 _TWO_COLUMNS, _TWO_ROWS = 160, 34
@@ -39,7 +39,7 @@ def plan_compare(
     rows = 2 if charts >= _TWO_ROWS and metrics > columns else 1
     names = [str(number) for number in range(min(metrics, columns * rows))]
     parts = [names[start : start + columns] for start in range(0, len(names), columns)]
-    heights = _share(charts - len(parts) + 1, len(parts))
+    heights = share_out(charts - len(parts) + 1, len(parts))
     return ComparePlan(
         tuple(
             PaneRow(size, _side_by_side(part, width))
@@ -50,10 +50,5 @@ def plan_compare(
 
 
 def _side_by_side(names: list[str], width: int) -> tuple[tuple[str, int], ...]:
-    sizes = _share(width - len(names) + 1, len(names))
+    sizes = share_out(width - len(names) + 1, len(names))
     return tuple(zip(names, sizes, strict=True))
-
-
-def _share(total: int, parts: int) -> list[int]:
-    whole, rest = divmod(max(parts, total), parts)
-    return [whole + (index < rest) for index in range(parts)]

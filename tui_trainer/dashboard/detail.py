@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from tui_trainer.core.events import Event, Resumed, Steps
@@ -9,8 +10,9 @@ from tui_trainer.core.log_index import LogIndex
 from tui_trainer.core.series import RunSeries
 from tui_trainer.core.tables import Table
 from tui_trainer.store.event_log import EventLogReader
+from tui_trainer.store.run_folder import NOT_FOLDED
 
-Span = tuple[int, int]
+StepSpan = tuple[int, int]
 """A first and a last step."""
 
 _AROUND_STEPS = 2000
@@ -20,7 +22,7 @@ _AROUND_STEPS = 2000
 class DetailReader:
     """The steps of one span of a run, read in bounded pieces."""
 
-    def __init__(self, log: Path, index: LogIndex, span: Span) -> None:
+    def __init__(self, log: Path, index: LogIndex, span: StepSpan) -> None:
         self.span = span
         self._last = span[1] + _AROUND_STEPS
         first = max(1, span[0] - _AROUND_STEPS)
@@ -36,10 +38,12 @@ class DetailReader:
         """Read on by a megabyte or two."""
         batch = self._reader.read(limit_bytes=1)
         for event in batch.events:
-            if self._matters(event):
-                self._series.apply(event)
-            else:
+            if not self._matters(event):
                 self._series.pass_by(event)
+                continue
+            # What cannot be folded was counted when the log was read first.
+            with contextlib.suppress(*NOT_FOLDED):
+                self._series.apply(event)
         is_past = self._end is not None and self._reader.offset >= self._end
         self.is_whole = is_past or batch.at_end or batch.restarted
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from tui_trainer.core.canvas import Row, Span
-from tui_trainer.dashboard.rows import clip_text, fit_row, row_width
-
-GAP = 2
+from tui_trainer.dashboard.rows import COLUMN_GAP, align_cell, fit_row, row_width
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def _fitting(columns: Sequence[GridColumn], width: int) -> list[GridColumn]:
     chosen: set[int] = set()
     left = width - 1
     for index in sorted(range(len(columns)), key=lambda index: columns[index].rank):
-        needed = columns[index].width + (GAP if chosen else 0)
+        needed = columns[index].width + (COLUMN_GAP if chosen else 0)
         if needed <= left or not chosen:
             chosen.add(index)
             left -= needed
@@ -56,16 +54,5 @@ def _fitting(columns: Sequence[GridColumn], width: int) -> list[GridColumn]:
 def _line(columns: Sequence[GridColumn], cells: Sequence[Row], width: int) -> Row:
     line: list[Span] = [Span(" ", "")]
     for column, cell in zip(columns, cells, strict=True):
-        line += [*align_cell(cell, column.width, right=column.right), Span(" " * GAP, "")]
+        line += [*align_cell(cell, column.width, right=column.right), Span(" " * COLUMN_GAP, "")]
     return fit_row(tuple(line), width)
-
-
-def align_cell(cell: Row, width: int, *, right: bool = False) -> Row:
-    """The cell in exactly `width` cells; text that is too long ends in an ellipsis."""
-    fitted: list[Span] = []
-    left = width
-    for text, role in cell:
-        fitted.append(Span(clip_text(text, left), role))
-        left -= row_width((fitted[-1],))
-    space = (Span(" " * left, ""),) if left > 0 else ()
-    return (*space, *fitted) if right else (*fitted, *space)

@@ -86,7 +86,6 @@ class Jobs:
 
     async def why_not_resumable(self, record: RunRecord) -> str:
         """What stands against resuming a run, as far as its folder tells; empty if nothing."""
-
         try:
             await asyncio.to_thread(check_resume, record)
         except TuitrainError as error:

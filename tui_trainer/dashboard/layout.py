@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+Sizes = tuple[Sequence[float], Sequence[float]]
+"""How columns and rows share a grid, in proportion."""
 EVENTS = "events"
 FIRST_PANES = 4
 """So many panes are shown even where each has little room."""
@@ -34,13 +37,18 @@ class PaneRow:
 
 
 def plan_panes(
-    width: int, height: int, names: Sequence[str], *, dense: bool = False
+    width: int,
+    height: int,
+    names: Sequence[str],
+    *,
+    dense: bool = False,
+    sizes: Mapping[str, Sizes] | None = None,
 ) -> tuple[PaneRow, ...]:
     """Rows of panes for `height` lines, counting one line between rows.
 
     Of `names`, given in the order in which they are kept, as many are shown as there is room for;
     charts of training stand before those of resources, and events last. A `dense` plan shows as
-    many as can be read at all.
+    many as can be read at all. `sizes` are what a person gave to grids, by their shapes.
     """
     most_columns = _columns_of(width)
     most_rows = max(1, (height + 1) // (_MIN_HEIGHT + 1))
@@ -53,9 +61,11 @@ def plan_panes(
         columns = min(columns, 2)
     ordered = sorted(shown, key=lambda name: _LAST.index(name) if name in _LAST else -1)
     rows = [ordered[start : start + columns] for start in range(0, len(ordered), columns)]
-    heights = _share(height - len(rows) + 1, len(rows))
+    wide, high = (sizes or {}).get(shape_name(columns, len(rows)), ((), ()))
+    heights = share_out(height - len(rows) + 1, len(rows), high, _MIN_HEIGHT)
+    widths = share_out(width - columns + 1, columns, wide, _MIN_WIDTH)
     return tuple(
-        PaneRow(row_height, _widths(row, width, columns))
+        PaneRow(row_height, _side_by_side(row, widths))
         for row, row_height in zip(rows, heights, strict=True)
     )
 
@@ -66,18 +76,47 @@ def _columns_of(width: int) -> int:
     return 3 if width >= _THREE_COLUMNS else 2 if width >= _TWO_COLUMNS else 1
 
 
-def _widths(names: list[str], width: int, columns: int) -> tuple[tuple[str, int], ...]:
-    """Widths that put the separators of all rows under one another."""
-    sizes = _share(width - columns + 1, columns)
-    if len(names) < columns:
-        spare = columns - len(names)
-        sizes = [*sizes[: len(names) - 1], sum(sizes[len(names) - 1 :]) + spare]
-    return tuple(zip(names, sizes, strict=True))
+def _side_by_side(names: list[str], widths: list[int]) -> tuple[tuple[str, int], ...]:
+    """The panes of a row, the last of a short one as wide as all that is left."""
+    spare = len(widths) - len(names)
+    last = sum(widths[len(names) - 1 :]) + spare
+    return tuple(zip(names, [*widths[: len(names) - 1], last], strict=True))
 
 
-def _share(total: int, parts: int) -> list[int]:
-    """`total` in whole parts, the first ones larger by one where it does not divide."""
-    whole, rest = divmod(max(parts, total), parts)
+def shape_name(columns: int, rows: int) -> str:
+    """What a grid of so many columns and rows is called where its sizes are kept."""
+    return f"{columns}x{rows}"
+
+
+def move_edge(
+    plan: Sequence[PaneRow], *, is_column: bool, edge: int, by: int
+) -> tuple[str, Sizes] | None:
+    """The sizes after the line behind column or row `edge` was moved, and the grid's shape.
+
+    None where it cannot be moved that far.
+    """
+    widest = max(plan, key=lambda row: len(row.panes))
+    widths = [width for _, width in widest.panes]
+    heights = [row.height for row in plan]
+    moved, least = (widths, _MIN_WIDTH) if is_column else (heights, _MIN_HEIGHT)
+    if not 0 <= edge < len(moved) - 1:
+        return None
+    moved[edge] += by
+    moved[edge + 1] -= by
+    if min(moved[edge], moved[edge + 1]) < least:
+        return None
+    return shape_name(len(widths), len(heights)), (tuple(widths), tuple(heights))
+
+
+def share_out(total: int, parts: int, weights: Sequence[float] = (), least: int = 1) -> list[int]:
+    """`total` in whole parts: by `weights` where each is `least` at least, else in equal ones."""
+    total = max(parts, total)
+    if len(weights) == parts and sum(weights) > 0:
+        ends = [round(total * sum(weights[: end + 1]) / sum(weights)) for end in range(parts)]
+        sizes = [end - start for start, end in pairwise((0, *ends))]
+        if min(sizes) >= least:
+            return sizes
+    whole, rest = divmod(total, parts)
     return [whole + (index < rest) for index in range(parts)]
 
 

@@ -89,6 +89,11 @@ class ChartOptions:
         """The part of the x axis that is shown, None for the whole."""
         return None if self.viewport is None else self.viewport.settled(data)
 
+    def y_window(self, chart: str) -> Range | None:
+        """The part of a chart's y axis that is shown, None for the whole."""
+        box = self.y_box
+        return (box.low, box.high) if box is not None and box.chart == chart else None
+
 
 def data_range(table: Table, kind: XKind) -> Range:
     """Where the points of a table begin and end; an axis other than the clock's begins at 0."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
-from textual.app import App
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from tui_trainer.dashboard.palette import ThemeName, show_in
 from tui_trainer.dashboard.preferences import PreferenceKeeper
+from tui_trainer.dashboard.sturdy import SturdyApp
 from tui_trainer.dashboard.terminal import Appearance, show_with
 from tui_trainer.dashboard.themes import THEMES
 from tui_trainer.store.preferences import Preferences
@@ -24,7 +24,7 @@ class _WholeCells(ScrollBarRender):
     HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
 
 
-class PersonalApp(App[None]):
+class PersonalApp(SturdyApp):
     """An app in one of our themes, in characters that its terminal has."""
 
     def __init__(self, appearance: Appearance, keeper: PreferenceKeeper) -> None:
@@ -55,9 +55,6 @@ class PersonalApp(App[None]):
     def on_unmount(self) -> None:
         """Remember what was chosen in the last moment."""
         self._keeper.write(self._keeper.take_changes())
-
-    def say(self, text: str, role: str = "warning", seconds: float | None = None) -> None:
-        """Say something in the footer of the screen, if it has one."""
 
     def dress(self) -> None:
         """Put on the theme; before the first screen is shown."""

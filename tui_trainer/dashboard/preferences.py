@@ -13,10 +13,10 @@ from tui_trainer.store.preferences import Preferences, read_preferences, write_p
 
 
 class PreferenceKeeper:
-    """The choices as of now. Without a folder they are forgotten with the dashboard."""
+    """The choices as of now. Without a folder, or where it only reads, new ones are forgotten."""
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None = None, *, only_reads: bool = False) -> None:
+        self._folder = None if only_reads else folder
         self.current = read_preferences(folder) if folder is not None else Preferences()
         self._changes: dict[str, Any] = {}
         self._has_failed = False

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from tui_trainer.core.canvas import Row, Span
 
+COLUMN_GAP = 2
+"""Cells between two columns of a table."""
 _ELLIPSIS = "…"
+_SPACE = re.compile(r"(?<!\d) +| +(?!\d{3}(?!\d))")  # not the gap within 12 345
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,22 @@ def fit_row(row: Row, width: int) -> Row:
     return tuple(fitted)
 
 
+def align_cell(cell: Row, width: int, *, right: bool = False) -> Row:
+    """The cell of a table in exactly `width` cells; text too long for it ends in an ellipsis."""
+    fitted: list[Span] = []
+    left = width
+    for text, role in cell:
+        fitted.append(Span(clip_text(text, left), role))
+        left -= row_width((fitted[-1],))
+    space = (Span(" " * left, ""),) if left > 0 else ()
+    return (*space, *fitted) if right else (*fitted, *space)
+
+
+def note_row(text: str, width: int, role: str = "faint") -> Row:
+    """A line that says something about what stands around it, or why nothing does."""
+    return (Span(clip_text(f" {text}", width), role),)
+
+
 def justify(left: Sequence[Field], right: Sequence[Field], width: int, *, gap: int = 2) -> Row:
     """One line: some fields flush left, others flush right, as many of them as fit."""
     shown = [*left, *right]
@@ -96,14 +116,15 @@ def _join(fields: Iterable[Field], gap: int) -> Row:
 def wrap_text(text: str, width: int, most: int) -> list[str]:
     """The text in lines of at most `width` cells, `most` of them at most.
 
-    Parts set apart by two spaces are kept whole where they fit; else it is broken at spaces.
+    Parts set apart by two spaces are kept whole where they fit; else it is broken at spaces, but
+    not within a number.
     """
     if cell_len(text) <= width:
         return [text]
     gap = "  " if all(cell_len(part) <= width for part in text.split("  ")) else " "
     lines: list[str] = []
     line = ""
-    for part in filter(None, text.split(gap)):
+    for part in filter(None, text.split(gap) if gap == "  " else _SPACE.split(text)):
         joined = f"{line}{gap}{part}" if line else part
         if cell_len(joined) > width and line:
             lines.append(line)
@@ -113,3 +134,8 @@ def wrap_text(text: str, width: int, most: int) -> list[str]:
     if len(lines) > most:
         lines = [*lines[: most - 1], gap.join(lines[most - 1 :])]
     return [clip_text(line, width) for line in lines]
+
+
+def break_line(line: str, width: int) -> list[str]:
+    """The line in parts of at most `width` cells, broken anywhere."""
+    return [line] if cell_len(line) <= width else chop_cells(line, max(2, width))

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tui_trainer.core.config.fields import settings_of
 from tui_trainer.core.query import Query
-from tui_trainer.core.query_keys import SettingValue, flat_settings
+from tui_trainer.core.query_keys import SettingValue
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.errors import StorageError
 from tui_trainer.store.config_sources import read_config
@@ -39,14 +40,14 @@ class RunFilter:
 
     async def read(self, folders: Sequence[str]) -> None:
         """Read the settings of these runs, without holding up the screen."""
-        self._settings |= await asyncio.to_thread(_settings_of, folders)
+        self._settings |= await asyncio.to_thread(_read_settings, folders)
 
 
-def _settings_of(folders: Sequence[str]) -> _Settings:
+def _read_settings(folders: Sequence[str]) -> _Settings:
     settings: _Settings = {}
     for folder in folders:
         try:
-            settings[folder] = flat_settings(read_config(Path(folder)))
+            settings[folder] = settings_of(read_config(Path(folder)))
         except StorageError:
             settings[folder] = {}
     return settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tui_trainer.core.series import SeriesView
-from tui_trainer.dashboard.detail import Span
+from tui_trainer.dashboard.detail import StepSpan
 from tui_trainer.dashboard.options import ChartOptions, data_range
 
 _ENOUGH_ROWS = 2000
@@ -15,7 +15,7 @@ _PARTS = 8
 
 def wanted_spans(
     series: SeriesView, options: ChartOptions, *, cursor_counts: bool
-) -> tuple[Span, ...]:
+) -> tuple[StepSpan, ...]:
     """The spans of merged steps in the window and, if it counts, at the cursor.
 
     They are rounded outwards, so that a window that moves slowly keeps its span.
@@ -37,5 +37,5 @@ def wanted_spans(
     return tuple(span for span in spans if span[0] < span[1])
 
 
-def _within(low: float, high: float, series: SeriesView) -> Span:
+def _within(low: float, high: float, series: SeriesView) -> StepSpan:
     return max(1, int(low)), min(int(high), series.merged_until)

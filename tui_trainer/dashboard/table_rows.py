@@ -7,9 +7,8 @@ from functools import lru_cache
 
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.dashboard.columns import COLUMNS, NEWEST_FIRST, Column, RunLine, Sort
-from tui_trainer.dashboard.rows import clip_text, fit_row, row_width
+from tui_trainer.dashboard.rows import COLUMN_GAP, align_cell, fit_row
 
-GAP = 2
 GUTTER = 3
 _LAST_MAIN_RANK = 6
 
@@ -30,9 +29,9 @@ def choose_columns(
     sizes, spare = _grow(shown, max(0, width - _total(shown)))
     fitting = []
     for column in sorted(extra, key=lambda column: column.rank):
-        if column.width + GAP > spare:
+        if column.width + COLUMN_GAP > spare:
             break
-        spare -= column.width + GAP
+        spare -= column.width + COLUMN_GAP
         fitting.append(column)
     sizes |= _grow(fitting, spare)[0]
     return tuple((column, sizes[column.title]) for column in columns if column.title in sizes)
@@ -49,7 +48,7 @@ def _grow(columns: Sequence[Column], spare: int) -> tuple[dict[str, int], int]:
 
 
 def _total(columns: Sequence[Column]) -> int:
-    return GUTTER + sum(column.width for column in columns) + GAP * (len(columns) - 1) + 1
+    return GUTTER + sum(column.width for column in columns) + COLUMN_GAP * (len(columns) - 1) + 1
 
 
 def title_row(width: int, columns: tuple[Column, ...] = COLUMNS, sort: Sort = NEWEST_FIRST) -> Row:
@@ -67,7 +66,7 @@ def title_row(width: int, columns: tuple[Column, ...] = COLUMNS, sort: Sort = NE
             row += [Span(space, ""), Span(mark + column.title, role)]
         else:
             row.append(Span((column.title + mark).ljust(size), role))
-        row.append(Span(" " * GAP, ""))
+        row.append(Span(" " * COLUMN_GAP, ""))
     return fit_row(tuple(row), width)
 
 
@@ -75,9 +74,9 @@ def title_at(x: int, width: int, columns: tuple[Column, ...]) -> str:
     """The title of the column that the cell `x` belongs to; empty beside them."""
     start = GUTTER
     for column, size in choose_columns(width, columns):
-        if start - (GAP - 1 if column.right else 0) <= x < start + size:
+        if start - (COLUMN_GAP - 1 if column.right else 0) <= x < start + size:
             return column.title
-        start += size + GAP
+        start += size + COLUMN_GAP
     return ""
 
 
@@ -92,19 +91,7 @@ def run_row(
     """A run's line; the cursor and the mark stand before it."""
     row = [Span("▸" if selected else " ", "key"), Span("◆ " if marked else "  ", "train")]
     for column, size in choose_columns(width, columns):
-        cell = _align(column.cell(line), size, right=column.right)
-        row += [*cell, Span(" " * GAP, "")]
+        cell = align_cell(column.cell(line), size, right=column.right)
+        row += [*cell, Span(" " * COLUMN_GAP, "")]
     fitted = fit_row(tuple(row), width)
     return tuple(Span(text, f"{role} selected") for text, role in fitted) if selected else fitted
-
-
-def _align(cell: Row, width: int, *, right: bool) -> Row:
-    """The cell in exactly `width` cells; text that is too long ends in an ellipsis."""
-    fitted: list[Span] = []
-    left = width
-    for text, role in cell:
-        kept = clip_text(text, left)
-        fitted.append(Span(kept, role))
-        left -= row_width((fitted[-1],))
-    space = Span(" " * max(0, left), "")
-    return (space, *fitted) if right else (*fitted, space)

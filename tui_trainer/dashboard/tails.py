@@ -19,13 +19,14 @@ from tui_trainer.core.run_state import LogFold, apply
 from tui_trainer.core.series import RunSeries, SeriesView
 from tui_trainer.core.tables import FloatArray, splice
 from tui_trainer.dashboard.console_tail import ConsoleTail
-from tui_trainer.dashboard.detail import DetailReader, Span
+from tui_trainer.dashboard.detail import DetailReader, StepSpan
 from tui_trainer.dashboard.views import RunView
 from tui_trainer.errors import TuitrainError
 from tui_trainer.store.event_log import Batch, EventLogReader
 from tui_trainer.store.lease import look
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import (
+    NOT_FOLDED,
     RunFolder,
     make_record,
     read_annotations,
@@ -51,8 +52,8 @@ class RunTail:
         self._known = read_summary(folder.path)
         self._console = ConsoleTail(folder.path)
         self._console_text: ConsoleText | None = None
-        self._details: dict[Span, DetailReader] = {}
-        self._wanted: tuple[Span, ...] = ()
+        self._details: dict[StepSpan, DetailReader] = {}
+        self._wanted: tuple[StepSpan, ...] = ()
         self._restart()
         self._shown: object = None
 
@@ -66,7 +67,7 @@ class RunTail:
         self._details = {}
         self._at_end = False
 
-    def look_closer(self, spans: tuple[Span, ...]) -> None:
+    def look_closer(self, spans: tuple[StepSpan, ...]) -> None:
         """Show every step of these spans, however long the run; the log is read there again."""
         self._wanted = spans
 
@@ -82,7 +83,8 @@ class RunTail:
             self._console_text = self._console.read() or self._console_text
         if not self._at_end:
             self._known = read_summary(self.folder.path)
-        fold = self._fold if self._fold.offset >= self._known.offset else self._known
+        is_ahead = self._at_end or self._fold.offset >= self._known.offset
+        fold = self._fold if is_ahead else self._known
         record = make_record(self.folder, fold, read_annotations(self.folder.path), lease)
         look_of_it = (
             record.state,
@@ -153,8 +155,8 @@ class RunTail:
             try:
                 snapshot = apply(snapshot, event)
                 self._series.apply(event)
-            except (ValueError, OverflowError, TypeError):
-                damaged += 1  # whole by its CRC, but with numbers that are none
+            except NOT_FOLDED:
+                damaged += 1
                 continue
             if isinstance(event, Resumed):
                 self._index.cut(event.from_step, place)

@@ -176,11 +176,6 @@ def show_with(glyphs: Glyphs) -> None:
     _shown = glyphs
 
 
-def shown_glyphs() -> Glyphs:
-    """What the terminal of this process can show."""
-    return _shown
-
-
 def showable(text: str) -> str:
     """The text in characters that the terminal has, in as many cells."""
     if _shown == "braille" or text.isascii():

@@ -10,7 +10,7 @@ from dataclasses import replace
 from textual.message import Message
 
 from tui_trainer.core.text_safety import sanitize
-from tui_trainer.dashboard.detail import Span
+from tui_trainer.dashboard.detail import StepSpan
 from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
 from tui_trainer.dashboard.tails import READ_ERRORS, RunList, RunTail
 from tui_trainer.dashboard.views import RunsView, RunView
@@ -45,7 +45,7 @@ class Watcher(threading.Thread):
         self._post_due = 0.0
         self._asked: tuple[int, tuple[RunFolder, ...]] = (0, ())
         self._answered = 0
-        self._spans: dict[RunFolder, tuple[Span, ...]] = {}
+        self._spans: dict[RunFolder, tuple[StepSpan, ...]] = {}
         self._tails: dict[RunFolder, RunTail] = {}
         self._views: dict[RunFolder, RunView] = {}
         self._facts: dict[RunFolder, RunFacts] = {}
@@ -61,7 +61,7 @@ class Watcher(threading.Thread):
         self._list_due = 0.0
         self._wake.set()
 
-    def look_closer(self, folder: RunFolder, spans: tuple[Span, ...]) -> None:
+    def look_closer(self, folder: RunFolder, spans: tuple[StepSpan, ...]) -> None:
         """Show every step of these spans of a run that is watched, however long it is."""
         self._spans = {**self._spans, folder: spans}
         self._wake.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from importlib import resources
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tui_trainer.core.text_safety import sanitize_lines
 from tui_trainer.errors import ExitStatus, UsageError
@@ -119,6 +121,12 @@ def _read_static(path: str) -> bytes:
     return resources.files("textual_serve").joinpath("static", path).read_bytes()
 
 
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Whether an error is worth a line: anybody on this machine can send what is no request."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
+
+
 def open_port(port: int) -> socket.socket:
     """Take a port of the loopback address, any free one for 0.
 
@@ -145,8 +153,13 @@ async def serving(command: Sequence[str], port: int = 0) -> AsyncIterator[Gate]:
     """Serve until the end of the block; every dashboard has ended then."""
     listener = open_port(port)
     gate = Gate(listener.getsockname()[1])
+    logger = logging.getLogger(__name__)
+    logger.addFilter(_is_our_fault)
     runner = web.AppRunner(
-        DashboardServer(command, gate).make_app(), access_log=None, shutdown_timeout=_CLOSE_S
+        DashboardServer(command, gate).make_app(),
+        access_log=None,
+        logger=logger,
+        shutdown_timeout=_CLOSE_S,
     )
     try:
         await runner.setup()

@@ -15,6 +15,7 @@ from tui_trainer import paths
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import Setting
 from tui_trainer.errors import ConfigError, StorageError
+from tui_trainer.store.plain_file import read_plain
 
 _PREFIX = "TUITRAIN__"
 
@@ -94,7 +95,7 @@ def read_config(run: Path) -> RunConfig:
     """
     file = run / paths.CONFIG
     try:
-        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+        tree = tomllib.loads(read_plain(file).decode())
         return msgspec.convert(tree, RunConfig)
     except (OSError, ValueError, RecursionError) as error:
         raise StorageError(

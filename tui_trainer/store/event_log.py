@@ -15,6 +15,7 @@ import msgspec
 from tui_trainer.core.event_lines import MAX_LINE_BYTES, Unknown, decode_line
 from tui_trainer.core.events import SCHEMA_VERSION, Event
 from tui_trainer.core.sealed_json import Damage
+from tui_trainer.store.plain_file import open_plain
 
 _READ_BYTES = 1 << 20
 
@@ -50,7 +51,7 @@ class EventLogReader:
         """The events appended since the last read, about `limit_bytes` of them at most."""
         batch = Batch()
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = open_plain(self.path)
         except FileNotFoundError:
             return batch
         with os.fdopen(descriptor, "rb") as file:
@@ -133,7 +134,7 @@ class EventLogReader:
 def event_before(path: Path, offset: int) -> Event | Unknown | Damage:
     """The event in the line of the log that ends at `offset`."""
     try:
-        with open(path, "rb") as file:
+        with open(open_plain(path), "rb") as file:
             if not 0 < offset <= os.fstat(file.fileno()).st_size:
                 return Damage("outside the log")
             start = max(0, offset - MAX_LINE_BYTES - 1)

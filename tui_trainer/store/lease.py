@@ -20,6 +20,7 @@ from pathlib import Path
 from tui_trainer import paths
 from tui_trainer.core.run_state import LeaseView
 from tui_trainer.errors import RunStateError, StorageError
+from tui_trainer.store.plain_file import open_plain
 
 # struct flock: the fields and their order differ between Linux and macOS.
 _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
@@ -100,7 +101,7 @@ def _ask_holder(path: Path) -> tuple[bool | None, int, str]:
     if key in _held_here:
         return True, os.getpid(), _held_here[key]
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_plain(path)
     except FileNotFoundError:
         return False, 0, ""
     try:

@@ -15,14 +15,16 @@ from tui_trainer.store.atomic import make_folder, replace_file
 FILE = "dashboard.json"
 _MAX_BYTES = 1 << 16
 _Word = Annotated[str, msgspec.Meta(max_length=200)]
+_Share = Annotated[float, msgspec.Meta(gt=0, le=10_000)]
 _Small = Annotated[int, msgspec.Meta(ge=0, le=99)]
 
 
 class Preferences(msgspec.Struct, frozen=True):
     """Choices of the person at the dashboard; what is empty or None was not chosen.
 
-    `metrics` holds the metric of each pane by the pane's name, `sort` the title of the column
-    that the list of runs is sorted by.
+    `metrics` holds the metric of each pane by the pane's place, `sizes` how the columns and rows
+    of a grid of panes share it, by its shape, `sort` the title of the column that the list of
+    runs is sorted by.
     """
 
     theme: Literal["", "dark", "light"] = ""
@@ -32,6 +34,9 @@ class Preferences(msgspec.Struct, frozen=True):
     metrics: Annotated[dict[_Word, _Word], msgspec.Meta(max_length=100)] = msgspec.field(
         default_factory=dict
     )
+    sizes: Annotated[
+        dict[_Word, tuple[tuple[_Share, ...], tuple[_Share, ...]]], msgspec.Meta(max_length=100)
+    ] = msgspec.field(default_factory=dict)
     page: _Small | None = None
     sort: _Word = ""
     reverse: bool = False

@@ -52,7 +52,7 @@ class RecordReader:
             self._entries[folder.run] = entry
             return make_record(folder, entry.fold, entry.annotations, lease)
         except OSError as error:
-            return _unreadable(folder, error)
+            return unreadable_record(folder, error)
 
 
 def _signature(folder: RunFolder) -> str:
@@ -76,7 +76,8 @@ def _decode(stored: tuple[str, bytes] | None) -> _Entry | None:
         return None
 
 
-def _unreadable(folder: RunFolder, error: OSError) -> RunRecord:
+def unreadable_record(folder: RunFolder, error: OSError) -> RunRecord:
+    """A run that the system refuses to read."""
     return RunRecord(
         run=folder.run,
         path=str(folder.path),

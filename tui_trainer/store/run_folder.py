@@ -24,8 +24,13 @@ from tui_trainer.store.config_sources import read_config
 from tui_trainer.store.event_log import Batch, EventLogReader, event_before
 from tui_trainer.store.hashing import hash_file
 from tui_trainer.store.lease import look
+from tui_trainer.store.plain_file import read_plain
 
 _fold_decoder = msgspec.json.Decoder(LogFold, strict=False)
+NOT_FOLDED = (ArithmeticError, ValueError, TypeError)
+"""What folding an event can raise that is whole by its CRC, but of numbers that are none."""
+# It holds the changes since the last commit, which alone may take megabytes.
+_MOST_ENVIRONMENT_BYTES = 64 << 20
 _UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -58,14 +63,17 @@ class RunFolder:
 
 def fold_batch(fold: LogFold, batch: Batch, offset: int) -> LogFold:
     """The fold after the events of `batch`, which ends at `offset` of the log."""
-    snapshot = LogFold().snapshot if batch.restarted else fold.snapshot
-    for event in batch.events:
-        snapshot = apply(snapshot, event)
     base = LogFold() if batch.restarted else fold
+    snapshot, damaged = base.snapshot, base.damaged + batch.damaged
+    for event in batch.events:
+        try:
+            snapshot = apply(snapshot, event)
+        except NOT_FOLDED:
+            damaged += 1
     return LogFold(
         snapshot=snapshot,
         offset=offset,
-        damaged=base.damaged + batch.damaged,
+        damaged=damaged,
         missing=base.missing + batch.missing,
         newer_version=max(base.newer_version, batch.newer_version),
     )
@@ -74,7 +82,7 @@ def fold_batch(fold: LogFold, batch: Batch, offset: int) -> LogFold:
 def read_summary(run: Path) -> LogFold:
     """The worker's own fold of the log so far; an empty one where it is missing or damaged."""
     try:
-        content = open_sealed((run / paths.SUMMARY).read_bytes())
+        content = open_sealed(read_plain(run / paths.SUMMARY))
         return LogFold() if isinstance(content, Damage) else _fold_decoder.decode(content)
     except _UNREADABLE:
         return LogFold()
@@ -126,7 +134,7 @@ def has_damaged_annotations(run: Path) -> bool:
 
 
 def _decode_annotations(run: Path) -> Annotations:
-    content = unseal((run / paths.ANNOTATIONS).read_bytes())
+    content = unseal(read_plain(run / paths.ANNOTATIONS))
     return msgspec.json.decode(content, type=Annotations)
 
 
@@ -137,7 +145,7 @@ def read_environment(run: Path) -> Environment:
         StorageError: the file is missing or damaged.
     """
     try:
-        content = (run / paths.ENVIRONMENT).read_bytes()
+        content = read_plain(run / paths.ENVIRONMENT, _MOST_ENVIRONMENT_BYTES)
         return msgspec.json.decode(content, type=Environment)
     except _UNREADABLE as error:
         raise StorageError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -85,6 +86,12 @@ def all_fields() -> dict[str, Field]:
             hint = hints[info.name]
             fields[key] = Field(key, hint, info.default, _meaning(hint))
     return fields
+
+
+def settings_of(config: RunConfig) -> dict[str, Any]:
+    """The value of every setting by its key."""
+    tree: Mapping[str, Mapping[str, Any]] = msgspec.to_builtins(config)
+    return {f"{part}.{name}": value for part in tree for name, value in tree[part].items()}
 
 
 def _meaning(hint: Any) -> str:

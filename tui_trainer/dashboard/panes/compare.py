@@ -18,10 +18,11 @@ from tui_trainer.core.smoothing import Smoother
 from tui_trainer.core.tables import Ranges
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.core.viewport import Range, Viewport
-from tui_trainer.dashboard.detail import Span
+from tui_trainer.dashboard.detail import StepSpan
 from tui_trainer.dashboard.options import ChartOptions, data_range
 from tui_trainer.dashboard.panes.compare_metrics import Metric
 from tui_trainer.dashboard.panes.content import ChartContent
+from tui_trainer.dashboard.panes.curves import step_chart
 from tui_trainer.dashboard.panes.readings import row_at
 from tui_trainer.dashboard.rows import Field, field
 from tui_trainer.dashboard.spans import wanted_spans
@@ -33,8 +34,6 @@ MOST_RUNS = len(LETTERS)
 _GRID = 1024  # places of a band: two for each pixel column of the widest terminal
 _LETTER_CELLS = 2
 _SMOOTHER = 5
-_LOG_NAMES = ("grad_norm",)
-_UNSMOOTHED = ("lr",)
 _TITLE_LIMIT = 40
 
 
@@ -124,12 +123,10 @@ class CompareDrafts:
         spec = _frame(members, metric, options, (*bands, *curves))
         low, high = x_range(spec)
         ends = end_letters(curves, letters, high, _LETTER_CELLS * (high - low) / place.columns)
-        box = options.y_box
-        y_window = (box.low, box.high) if box is not None and box.chart == place.name else None
         return ChartContent(
             left=(field((metric.title, "strong")),),
             right=tuple(readings),
-            spec=replace(spec, curves=(*spec.curves, *ends), y_window=y_window),
+            spec=replace(spec, curves=(*spec.curves, *ends), y_window=options.y_window(place.name)),
         )
 
     def curve(
@@ -149,7 +146,7 @@ class CompareDrafts:
         if table is None:
             return Line(np.empty(0), np.empty(0))
         x, values = table.x(options.x_kind), table[metric.name]
-        if metric.split or metric.name in _UNSMOOTHED or not options.weight:
+        if metric.split or not step_chart(metric.name).is_smoothed or not options.weight:
             return Line(x, values, table.ranges(metric.name))
         key = (member.view.record.path, metric)
         smoother = self._smoothers.get(key)
@@ -174,7 +171,7 @@ def format_spread(values: Sequence[float]) -> str:
         return UNKNOWN
     if len(values) == 1:
         return format_metric(values[0])
-    low, high = (format_metric(float(end), digits=3) for end in (min(values), max(values)))
+    low, high = (format_metric(float(end)) for end in (min(values), max(values)))
     return f"{format_metric(float(np.mean(values)))} ({low}–{high})"
 
 
@@ -197,7 +194,7 @@ def joint_range(members: Iterable[Member], kind: XKind) -> Range:
 
 def member_spans(
     members: Sequence[Member], options: ChartOptions, *, cursor_counts: bool
-) -> tuple[tuple[Span, ...], ...]:
+) -> tuple[tuple[StepSpan, ...], ...]:
     """For each member the spans of its merged steps that are looked at closely."""
     window = options.window(joint_range(members, options.x_kind))
     # The end that a window follows is that of the longest run, not of each.
@@ -254,13 +251,15 @@ def _frame(
         "step": max((snapshot.steps for snapshot in snapshots), default=0),
         "epoch": max((snapshot.epochs for snapshot in snapshots), default=0),
     }
-    is_loss_like = direction_of(metric.name) < 0 or metric.name in _LOG_NAMES
+    chart = step_chart(metric.name)
+    has_steps = any(len(member.view.series.steps) for member in members)
     return ChartSpec(
         curves=curves,
         x_kind=options.x_kind,
-        y_kind="fraction" if metric.name == "accuracy" else "number",
-        log=options.log and is_loss_like,
+        y_kind="fraction" if chart.is_fraction else "number",
+        log=options.log and (chart.is_log or direction_of(metric.name) < 0),
         x_end=float(planned.get(options.x_kind, 0)) or None,
+        x_data=joint_range(members, options.x_kind) if has_steps else None,
         is_live=any(member.view.record.state.is_live for member in members),
         window=options.window(joint_range(members, options.x_kind)),
         cursor=options.cursor,

@@ -12,14 +12,14 @@ from tui_trainer.core.compare import (
     UNKNOWN,
     differing_settings,
     format_setting,
-    settings_of,
     short_keys,
 )
-from tui_trainer.core.format import format_counted
+from tui_trainer.core.config.fields import settings_of
+from tui_trainer.core.format import format_counted, format_percent
 from tui_trainer.core.metric_direction import best_indexes, direction_of
+from tui_trainer.core.progress import progress_share
 from tui_trainer.core.run_state import RunState
-from tui_trainer.core.seed_band import Line
-from tui_trainer.core.tables import Table
+from tui_trainer.core.tables import FloatArray, Table
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.dashboard.grid import GridColumn, grid_rows
 from tui_trainer.dashboard.options import ChartOptions
@@ -31,8 +31,7 @@ from tui_trainer.dashboard.panes.compare import (
     values_at,
 )
 from tui_trainer.dashboard.panes.compare_metrics import Metric
-from tui_trainer.dashboard.panes.header import progress_share
-from tui_trainer.dashboard.panes.readings import cursor_fields
+from tui_trainer.dashboard.panes.readings import cursor_fields, options_fields
 from tui_trainer.dashboard.rows import Field, field, fit_row
 
 _RUN_LIMIT = 20
@@ -57,13 +56,7 @@ def compare_heading(
         left.append(field(("mean of the seeds, least to greatest", "quiet"), rank=5))
     if options.cursor is not None:
         return left, [*cursor_fields(steps, options.x_kind, options.cursor)]
-    smooth, scale, axis = options.words
-    right = [
-        field((smooth, "quiet"), rank=2),
-        field((f"· {scale}", "quiet"), rank=3, tight=True),
-        field((f"· {axis}", "quiet"), rank=4, tight=True),
-    ]
-    return left, right
+    return left, [*options_fields(options)]
 
 
 def legend_rows(
@@ -81,7 +74,7 @@ def legend_rows(
         columns.append(GridColumn("name", cells, _RANK_NAME))
     columns += _setting_columns(legend)
     columns.append(_number_column(best_title, bests, _RANK_BEST, "strong"))
-    lasts = [format_spread(_lasts(line)) for line in legend]
+    lasts = [format_spread(_lasts(line, metric)) for line in legend]
     columns.append(_number_column(f"last {metric.title}", lasts, _RANK_LAST))
     if cursor is not None:
         values = [format_spread(values_at(line.lines, cursor)) for line in legend]
@@ -144,13 +137,15 @@ def _bests(legend: Sequence[ComparedCurve]) -> tuple[str, list[str]]:
     return f"best {sanitize(metric, limit=16)} ", texts
 
 
-def _lasts(line: ComparedCurve) -> list[float]:
-    return [value for points in line.lines for value in _last(points)]
+def _lasts(line: ComparedCurve, metric: Metric) -> list[float]:
+    """The newest value of each run as it was measured, whatever smoothes the curve."""
+    tables = [metric.table(member.view) for member in line.members]
+    return [value for table in tables if table for value in _last(table[metric.name])]
 
 
-def _last(line: Line) -> list[float]:
-    finite = np.flatnonzero(np.isfinite(line.y[-256:]))
-    return [float(line.y[-256:][finite[-1]])] if len(finite) else []
+def _last(values: FloatArray) -> list[float]:
+    finite = np.flatnonzero(np.isfinite(values[-256:]))
+    return [float(values[-256:][finite[-1]])] if len(finite) else []
 
 
 def _number_column(title: str, texts: Sequence[str], rank: int, role: str = "value") -> GridColumn:
@@ -167,5 +162,5 @@ def _state(line: ComparedCurve) -> Row:
     state = records[0].state
     if len({record.state for record in records}) > 1:
         return (Span("ended", "text"),)
-    share = f" {int(100 * progress_share(records[0].snapshot) + 1e-9)} %" if live else ""
+    share = f" {format_percent(progress_share(records[0].snapshot)).strip()}" if live else ""
     return (Span(state_text(state), state_role(state)), Span(share, "quiet"))

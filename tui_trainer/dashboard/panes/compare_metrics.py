@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tui_trainer.core.series import SPEED, STEP_METRICS
+from tui_trainer.core.series import STEP_METRICS
 from tui_trainer.core.tables import Table
 from tui_trainer.core.text_safety import sanitize
+from tui_trainer.dashboard.panes.curves import step_chart
 from tui_trainer.dashboard.views import RunView
 
-_TITLES = {"lr": "learning rate", "grad_norm": "gradient norm", SPEED: "samples/s"}
 _SPLITS = ("validation", "test", "train")
 _NAME_LIMIT = 32
 
@@ -27,7 +27,7 @@ class Metric:
     @property
     def title(self) -> str:
         """Its name for a person."""
-        name = sanitize(_TITLES.get(self.name, self.name), limit=_NAME_LIMIT)
+        name = sanitize(step_chart(self.name).title, limit=_NAME_LIMIT)
         split = sanitize(self.split, limit=_NAME_LIMIT)
         return f"{split} {name}" + (" by epoch" if split == "train" else "") if split else name
 

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from rich.cells import cell_len
 
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.core.code_changes import describe_changes
-from tui_trainer.core.compare import format_setting, settings_of
+from tui_trainer.core.compare import format_setting
 from tui_trainer.core.config import RunConfig
-from tui_trainer.core.config.fields import all_fields
-from tui_trainer.core.format import format_bytes, format_count
+from tui_trainer.core.config.fields import all_fields, settings_of
+from tui_trainer.core.format import format_bytes, format_count, format_local_time
 from tui_trainer.core.run_record import Environment, RunRecord
 from tui_trainer.core.text_safety import sanitize
-from tui_trainer.dashboard.panes.console import break_line
-from tui_trainer.dashboard.rows import clip_text, pad_text, wrap_text
+from tui_trainer.dashboard.rows import break_line, clip_text, note_row, pad_text, wrap_text
 from tui_trainer.store.run_facts import RunFacts
 
 _INDENT = 2
 _NAME_CELLS, _VALUE_CELLS, _DEFAULT_CELLS = 26, 20, 22
 _LEAST_MEANING_CELLS = 24
 _MOST_LINES = 6
+_MOST_PAIRS = 2000
 _COMMIT_DIGITS = 12
 
 Pairs = Iterable[tuple[str, str]]
@@ -33,7 +32,7 @@ Pairs = Iterable[tuple[str, str]]
 def configuration_rows(record: RunRecord, facts: RunFacts | None, width: int) -> tuple[Row, ...]:
     """Everything that a run was begun with; None are files not yet read."""
     if facts is None:
-        return ((Span(clip_text(" reading the run's files", width), "faint"),),)
+        return (note_row("reading the run's files", width),)
     rows: list[Row] = []
     for problem in facts.problems:
         rows += [
@@ -53,7 +52,7 @@ def configuration_rows(record: RunRecord, facts: RunFacts | None, width: int) ->
         sections.append(("code", list(_pair_rows(_code_pairs(record, environment), width))))
     for title, lines in sections:
         if lines:
-            rows += [*([()] if rows else []), (Span(clip_text(f" {title}", width), "quiet"),)]
+            rows += [*([()] if rows else []), note_row(title, width, "quiet")]
             rows += lines
     return tuple(rows)
 
@@ -110,7 +109,7 @@ def _environment_pairs(environment: Environment) -> Pairs:
         ("memory", format_bytes(environment.host_memory_bytes)),
         *((f"device {index}", name) for index, name in enumerate(environment.devices)),
         ("folder", environment.folder),
-        ("created", _date(environment.created_t)),
+        ("created", format_local_time(environment.created_t, "%d %b %Y %H:%M:%S", "–")),
     )
 
 
@@ -125,21 +124,17 @@ def _code_pairs(record: RunRecord, environment: Environment) -> Pairs:
     return pairs or [("git", "not recorded")]
 
 
-def _date(t: float) -> str:
-    try:
-        return datetime.fromtimestamp(t).strftime("%d %b %Y %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return "–"
-
-
 def _pair_rows(pairs: Pairs, width: int) -> Iterator[Row]:
     """Names and values in two columns; a long value goes on under itself."""
     room = max(1, width - _INDENT - _NAME_CELLS - 1)
     pad = " " * (_INDENT + _NAME_CELLS)
-    for name, value in pairs:
+    listed = list(pairs)
+    for name, value in listed[:_MOST_PAIRS]:
         head = " " * _INDENT + pad_text(sanitize(name), _NAME_CELLS - 1) + " "
         for index, line in enumerate(break_line(sanitize(value), room)[:_MOST_LINES]):
             yield (Span(pad if index else head, "quiet"), Span(line, "text"))
+    if len(listed) > _MOST_PAIRS:
+        yield note_row(f"and {format_count(len(listed) - _MOST_PAIRS)} more", width)
 
 
 def _text_rows(text: str, width: int) -> Iterator[Row]:

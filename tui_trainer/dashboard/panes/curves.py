@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tui_trainer.core.chart_spec import ChartSpec, Curve, Mark
+from tui_trainer.core.chart_spec import ChartSpec, Curve
 from tui_trainer.core.format import format_metric, format_rate
 from tui_trainer.core.series import SPEED
 from tui_trainer.core.smoothing import Smoother
 from tui_trainer.core.tables import FloatArray, Table
 from tui_trainer.core.text_safety import sanitize
+from tui_trainer.core.viewport import Range
 from tui_trainer.dashboard.options import ChartOptions, data_range
 from tui_trainer.dashboard.panes.content import ChartContent
-from tui_trainer.dashboard.panes.readings import cursor_fields, read_value, row_at
+from tui_trainer.dashboard.panes.marks import MarkDrafts
+from tui_trainer.dashboard.panes.readings import cursor_fields, options_fields, read_value, row_at
 from tui_trainer.dashboard.rows import Field, field
 from tui_trainer.dashboard.views import RunView
 
@@ -55,6 +57,14 @@ STEP_CHARTS: Mapping[str, StepChart] = {
 }
 
 
+_BY_METRIC = {chart.metric: chart for chart in STEP_CHARTS.values()}
+
+
+def step_chart(metric: str) -> StepChart:
+    """How a metric is drawn: as the chart of it, or plainly where there is none."""
+    return _BY_METRIC.get(metric) or StepChart(metric, metric)
+
+
 def logged_metrics(view: RunView) -> tuple[str, ...]:
     """The metrics that were only ever evaluated, such as those of the user's own."""
     names = {
@@ -72,6 +82,7 @@ class CurveDrafts:
 
     def __init__(self) -> None:
         self._smoothers: dict[str, Smoother] = {}
+        self._marks = MarkDrafts()
 
     def draft(self, name: str, view: RunView, options: ChartOptions) -> ChartContent:
         """The chart of a metric of every step, or of one that was evaluated."""
@@ -86,22 +97,28 @@ class CurveDrafts:
                 *_evaluated_legend(view, chart.metric, options),
             ),
             right=_right_fields(name, view, options),
-            spec=replace(spec, y_window=_y_window(name, options)),
+            spec=replace(spec, y_window=options.y_window(name)),
         )
 
     def _logged(self, name: str, view: RunView, options: ChartOptions) -> ChartContent:
-        curves = tuple(_evaluated_curves(view, name, options))
+        curves = (
+            *_evaluated_branches(view, name, options),
+            *_evaluated_curves(view, name, options),
+        )
         title = sanitize(name, limit=_LABEL_LIMIT)
         return ChartContent(
             left=(field((title, "strong")), *_evaluated_legend(view, name, options)),
             right=(),
-            spec=replace(_frame(view, curves, options), y_window=_y_window(name, options)),
+            spec=replace(self._frame(view, curves, options), y_window=options.y_window(name)),
         )
 
     def _spec(self, chart: StepChart, view: RunView, options: ChartOptions) -> ChartSpec:
         steps, metric = view.series.steps, chart.metric
         x, ranges = steps.x(options.x_kind), steps.ranges(metric)
-        curves = [*self._branches(chart, view, options)]
+        curves = [
+            *self._branches(chart, view, options),
+            *_evaluated_branches(view, metric, options),
+        ]
         if not chart.is_smoothed or not options.weight:
             curves.append(Curve(x, steps[metric], chart.role, ranges=ranges))
         else:
@@ -109,10 +126,34 @@ class CurveDrafts:
             curves.append(Curve(x, self._smooth(metric, steps, options), chart.role))
         curves += _evaluated_curves(view, metric, options)
         log = options.log and chart.is_log
-        spec = _frame(view, tuple(curves), options, log=log, include=chart.include)
+        spec = self._frame(view, tuple(curves), options, log=log, include=chart.include)
         if not chart.is_fraction:
             return spec
         return replace(spec, y_kind="fraction", focus_x=_close_up(view, options))
+
+    def _frame(
+        self,
+        view: RunView,
+        curves: tuple[Curve, ...],
+        options: ChartOptions,
+        *,
+        log: bool = False,
+        include: tuple[float, ...] = (),
+    ) -> ChartSpec:
+        window = options.window(data_range(view.series.steps, options.x_kind))
+        return ChartSpec(
+            curves=curves,
+            marks=self._marks.draft(view.series, options.x_kind, window),
+            x_kind=options.x_kind,
+            log=log,
+            x_end=planned_end(view, options),
+            x_data=steps_range(view, options),
+            is_live=view.record.state.is_live,
+            include=include,
+            empty="no steps yet" if view.is_whole else "reading the log",
+            window=window,
+            cursor=options.cursor,
+        )
 
     def _branches(self, chart: StepChart, view: RunView, options: ChartOptions) -> list[Curve]:
         curves = []
@@ -142,49 +183,29 @@ class CurveDrafts:
             return [_value(name, "–", chart.role)]
         smoothed = chart.is_smoothed and options.weight > 0
         values = self._smooth(metric, steps, options) if smoothed else steps[metric]
-        newest = chart.write(float(values[row]))
+        drawn = f"{'~' if smoothed else ''}{chart.write(float(values[row]))}"
         if options.cursor is None:
-            return [_value(name, newest, chart.role)]
+            return [_value(name, drawn, chart.role)]
         reading = _value(name, read_value(steps, metric, row, chart.write), chart.role)
-        return [reading, field((f"~{newest}", "quiet"), rank=3, tight=True)][: 1 + smoothed]
+        return [reading, field((drawn, "quiet"), rank=3, tight=True)][: 1 + smoothed]
 
 
 def _value(name: str, text: str, role: str) -> Field:
     return field((name, role), (f"{text:<6}", role), rank=1)
 
 
-def _frame(
-    view: RunView,
-    curves: tuple[Curve, ...],
-    options: ChartOptions,
-    *,
-    log: bool = False,
-    include: tuple[float, ...] = (),
-) -> ChartSpec:
-    return ChartSpec(
-        curves=curves,
-        marks=_marks(view, options),
-        x_kind=options.x_kind,
-        log=log,
-        x_end=_planned_end(view, options),
-        is_live=view.record.state.is_live,
-        include=include,
-        empty="no steps yet" if view.is_whole else "reading the log",
-        window=options.window(data_range(view.series.steps, options.x_kind)),
-        cursor=options.cursor,
-    )
+def steps_range(view: RunView, options: ChartOptions) -> Range | None:
+    """Where the steps of a run begin and end on the x axis; None before the first."""
+    steps = view.series.steps
+    return data_range(steps, options.x_kind) if len(steps) else None
 
 
-def _planned_end(view: RunView, options: ChartOptions) -> float | None:
+def planned_end(view: RunView, options: ChartOptions) -> float | None:
+    """Where the x axis ends once all is trained, where that is known."""
     snapshot = view.record.snapshot
     if options.x_kind == "step" and snapshot.steps > 0:
         return float(snapshot.steps)
     return float(snapshot.epochs) if options.x_kind == "epoch" and snapshot.epochs > 0 else None
-
-
-def _y_window(name: str, options: ChartOptions) -> tuple[float, float] | None:
-    box = options.y_box
-    return (box.low, box.high) if box is not None and box.chart == name else None
 
 
 def _close_up(view: RunView, options: ChartOptions) -> float | None:
@@ -198,35 +219,32 @@ def _close_up(view: RunView, options: ChartOptions) -> float | None:
     return float(table.x(options.x_kind)[0])
 
 
-def _marks(view: RunView, options: ChartOptions) -> tuple[Mark, ...]:
-    per_epoch = view.series.steps.steps_per_epoch
-    return tuple(
-        Mark(
-            marker.x(options.x_kind, per_epoch),
-            "" if marker.kind == "epoch" else sanitize(marker.label, limit=_LABEL_LIMIT),
-            marker.kind,
-        )
-        for marker in view.series.markers
-    )
-
-
-def _evaluated_splits(view: RunView, metric: str) -> Iterable[tuple[str, Table]]:
-    for split, table in view.series.evaluated.items():
+def _evaluated_splits(evaluated: Mapping[str, Table], metric: str) -> Iterable[tuple[str, Table]]:
+    for split, table in evaluated.items():
         if split in _GLYPHS and metric in table.columns and np.isfinite(table[metric]).any():
             yield split, table
+
+
+def _evaluated_branches(view: RunView, metric: str, options: ChartOptions) -> list[Curve]:
+    """What was evaluated on the branches that resumes left behind."""
+    return [
+        Curve(table.x(options.x_kind), table[metric], "branch", _GLYPHS[split])
+        for branch in view.series.branches
+        for split, table in _evaluated_splits(branch.evaluated, metric)
+    ]
 
 
 def _evaluated_curves(view: RunView, metric: str, options: ChartOptions) -> list[Curve]:
     return [
         Curve(table.x(options.x_kind), table[metric], split, _GLYPHS[split], table.ranges(metric))
-        for split, table in _evaluated_splits(view, metric)
+        for split, table in _evaluated_splits(view.series.evaluated, metric)
     ]
 
 
 def _evaluated_legend(view: RunView, metric: str, options: ChartOptions) -> list[Field]:
     """The newest figures of each split, or those nearest to the cursor."""
     fields = []
-    for split, table in _evaluated_splits(view, metric):
+    for split, table in _evaluated_splits(view.series.evaluated, metric):
         row: int | None = len(table) - 1
         if options.cursor is not None:
             row = row_at(table.x(options.x_kind), options.cursor)
@@ -241,9 +259,4 @@ def _right_fields(name: str, view: RunView, options: ChartOptions) -> tuple[Fiel
         return ()
     if options.cursor is not None:
         return cursor_fields(view.series.steps, options.x_kind, options.cursor)
-    smooth, scale, axis = options.words
-    return (
-        field((smooth, "faint"), rank=2),
-        field((f"· {scale}", "faint"), rank=3, tight=True),
-        field((f"· {axis}", "faint"), rank=4, tight=True),
-    )
+    return options_fields(options)

@@ -9,8 +9,7 @@ from tui_trainer.core.findings import Finding, order_findings
 from tui_trainer.core.format import format_count, format_counted
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.text_safety import sanitize, sanitize_lines
-from tui_trainer.dashboard.panes.console import break_line
-from tui_trainer.dashboard.rows import clip_text, pad_text, wrap_text
+from tui_trainer.dashboard.rows import break_line, note_row, pad_text, wrap_text
 
 _CODE_CELLS = 12
 _MOST_LINES = 12
@@ -32,11 +31,11 @@ def diagnosis_rows(
     for code, seen, advice in _health(record):
         rows += [*_entry("!", "warning", code, [seen], advice, width), ()]
     if not is_whole:
-        rows.append((Span(clip_text(" reading the log", width), "faint"),))
+        rows.append(note_row("reading the log", width))
     elif not rows:
         rows = [
-            (Span(clip_text(" ✓ nothing found", width), "good"),),
-            (Span(clip_text(" the log is whole; no known mistake was seen", width), "quiet"),),
+            note_row("✓ nothing to report", width, "good"),
+            note_row("the log is whole, and no checkpoint failed", width, "quiet"),
         ]
     return (*rows, *_traceback(record, width))
 
@@ -88,7 +87,7 @@ def _traceback(record: RunRecord, width: int) -> list[Row]:
         return []
     # The end of it says what happened.
     lines = sanitize_lines(error.traceback[-_TRACEBACK_CHARACTERS:]).split("\n")
-    rows: list[Row] = [(Span(clip_text(" traceback", width), "quiet"),)]
+    rows: list[Row] = [note_row("traceback", width, "quiet")]
     for line in filter(None, lines):
         rows += [(Span(f"   {part}", "text"),) for part in break_line(line, max(1, width - 4))]
     return rows

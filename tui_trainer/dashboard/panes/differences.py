@@ -10,8 +10,7 @@ from rich.cells import cell_len
 
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.core.compare import Difference, Section
-from tui_trainer.dashboard.grid import GAP, align_cell
-from tui_trainer.dashboard.rows import clip_text, fit_row, pad_text
+from tui_trainer.dashboard.rows import COLUMN_GAP, align_cell, clip_text, fit_row, pad_text
 
 _KEY_CELLS = 26
 _LEAST_VALUE_CELLS, _READABLE_VALUE_CELLS, _MOST_VALUE_CELLS = 9, 14, 40
@@ -38,8 +37,8 @@ def difference_rows(
     """
     keys = max((cell_len(difference.key) for difference in differences), default=0)
     key_cells = min(keys, _KEY_CELLS, max(6, width // 3))
-    room = max(1, width - key_cells - 2 - GAP)
-    sizes = _squeeze(_value_sizes(differences, heads, room - GAP), room)
+    room = max(1, width - key_cells - 2 - COLUMN_GAP)
+    sizes = _squeeze(_value_sizes(differences, heads, room - COLUMN_GAP), room)
     rows: list[Row] = []
     for block in _blocks(sizes, room):
         if rows:
@@ -64,7 +63,7 @@ def _value_sizes(
 def _squeeze(sizes: Sequence[int], room: int) -> list[int]:
     """The widest columns narrowed until all stand side by side, if that leaves them readable."""
     squeezed = list(sizes)
-    while sum(squeezed) + GAP * len(squeezed) > room:
+    while sum(squeezed) + COLUMN_GAP * len(squeezed) > room:
         widest = max(squeezed, default=0)
         if widest <= _READABLE_VALUE_CELLS:
             return list(sizes)
@@ -77,11 +76,11 @@ def _blocks(sizes: Sequence[int], room: int) -> list[list[int]]:
     blocks: list[list[int]] = []
     left = 0
     for index, size in enumerate(sizes):
-        if not blocks or size + GAP > left:
+        if not blocks or size + COLUMN_GAP > left:
             blocks.append([])
             left = room
         blocks[-1].append(index)
-        left -= size + GAP
+        left -= size + COLUMN_GAP
     return blocks
 
 
@@ -92,12 +91,12 @@ def _block_rows(
     key_cells: int,
     width: int,
 ) -> list[Row]:
-    margin = Span(" " * (key_cells + 2 + GAP), "")
+    margin = Span(" " * (key_cells + 2 + COLUMN_GAP), "")
     line: list[Span] = [margin]
     for index, size in columns:
         head = heads[index]
         cell = (Span(f"{head.letter} ", head.role), Span(head.run, "strong"))
-        line += [*align_cell(cell, size), Span(" " * GAP, "")]
+        line += [*align_cell(cell, size), Span(" " * COLUMN_GAP, "")]
     rows = [fit_row(tuple(line), width)]
     for section in get_args(Section):
         found = [difference for difference in differences if difference.section == section]
@@ -112,10 +111,10 @@ def _value_row(
     difference: Difference, columns: Sequence[tuple[int, int]], key_cells: int, width: int
 ) -> Row:
     key = pad_text(difference.key, key_cells)
-    line: list[Span] = [Span(f"  {key}{' ' * GAP}", "text")]
+    line: list[Span] = [Span(f"  {key}{' ' * COLUMN_GAP}", "text")]
     for index, size in columns:
         is_best = index in difference.best
         text = clip_text(difference.values[index], size - len(_BEST))
         cell = (Span(text + (_BEST if is_best else ""), "strong" if is_best else "value"),)
-        line += [*align_cell(cell, size), Span(" " * GAP, "")]
+        line += [*align_cell(cell, size), Span(" " * COLUMN_GAP, "")]
     return fit_row(tuple(line), width)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from tui_trainer.core.canvas import Row, Span
+from tui_trainer.core.format import format_local_time
 from tui_trainer.core.happenings import Happening, without_routine
-from tui_trainer.dashboard.panes.header import clock_time
-from tui_trainer.dashboard.rows import clip_text, field, justify, pad_text, wrap_text
+from tui_trainer.dashboard.rows import clip_text, field, justify, note_row, pad_text, wrap_text
 
 _TIME_CELLS = 11
 _KIND_CELLS = 12
@@ -29,7 +28,7 @@ def event_rows(happenings: Sequence[Happening], width: int, height: int) -> tupl
             break
         lines = [*block, *lines]
     if not lines:
-        lines = [(Span(" nothing yet", "faint"),)]
+        lines = [note_row("nothing yet", width)]
     return (heading, *lines)
 
 
@@ -38,26 +37,19 @@ def all_event_rows(happenings: Sequence[Happening], width: int) -> tuple[Row, ..
     rows: list[Row] = []
     date = ""
     for happening in happenings:
-        day = _date(happening.t)
+        day = format_local_time(happening.t, "%A %d %B %Y", "no date")
         if day != date:
             date = day
-            rows += [*([()] if rows else []), (Span(clip_text(f" {day}", width), "quiet"),)]
+            rows += [*([()] if rows else []), note_row(day, width, "quiet")]
         rows += _block(happening, width)
-    return tuple(rows) or ((Span(clip_text(" nothing yet", width), "faint"),),)
-
-
-def _date(t: float) -> str:
-    try:
-        return datetime.fromtimestamp(t).strftime("%A %d %B %Y")
-    except (ValueError, OverflowError, OSError):
-        return "no date"
+    return tuple(rows) or (note_row("nothing yet", width),)
 
 
 def _block(happening: Happening, width: int) -> list[Row]:
     indent = 1 + _TIME_CELLS
     glyph, role = _GLYPHS[happening.level], _ROLES[happening.level]
     kind = pad_text(happening.kind, _KIND_CELLS - 1) + " "
-    start: list[Span] = [Span(f" {clock_time(happening.t)} ", "faint"), Span(glyph, role)]
+    start: list[Span] = [Span(f" {format_local_time(happening.t)} ", "faint"), Span(glyph, role)]
     room = width - indent - _KIND_CELLS - 1
     most = _LINES[happening.level]
     if room < 16:

@@ -110,7 +110,7 @@ def plan_row(draft: Draft, is_prepared: bool, width: int) -> Row:
         noun = "setting" if draft.num_problems == 1 else "settings"
         told = f"{draft.num_problems} {noun} {are} wrong"
         return justify([field((told, "error"))], (), width)
-    parts = zip(draft.plan.split(", "), _PLAN_RANKS, strict=True)
+    parts = zip(draft.plan.parts, _PLAN_RANKS, strict=True)
     fields = [field((text, "text"), rank=rank) for text, rank in parts]
     if not is_prepared:
         fields.append(field(("the dataset is prepared first", "quiet"), rank=1))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.core.findings import Finding
-from tui_trainer.core.format import format_count, format_duration, format_metric, format_rate
+from tui_trainer.core.format import (
+    format_count,
+    format_duration,
+    format_local_time,
+    format_metric,
+    format_percent,
+    format_rate,
+)
+from tui_trainer.core.progress import progress_share, remaining_s
 from tui_trainer.core.run_record import RunRecord
-from tui_trainer.core.run_state import RunSnapshot, RunState, remaining_s
+from tui_trainer.core.run_state import RunSnapshot, RunState
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.dashboard.palette import STATE_WIDTH, state_role, state_text
 from tui_trainer.dashboard.rows import Field, clip_text, field, justify, pad_text
@@ -19,37 +26,19 @@ BAR_CELLS = 10
 _NAME_CELLS = 24
 _WHAT_CELLS = 40
 _MOST_CODES = 3
-
-
-def clock_time(t: float | None) -> str:
-    """Unix time as local `15:31:12`; dashes where it is none."""
-    if t is None:
-        return "--:--:--"
-    try:
-        return datetime.fromtimestamp(t).strftime("%H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return "--:--:--"
+_DATE = "%Y-%m-%d"
 
 
 def end_time(t: float, now: float) -> str:
     """When the run ends: the time of day, with the date where that is not today."""
-    try:
-        end = datetime.fromtimestamp(t)
-        is_today = end.date() == datetime.fromtimestamp(now).date()
-    except (ValueError, OverflowError, OSError):
-        return "--:--:--"
-    return end.strftime("%H:%M:%S" if is_today else "%d %b %H:%M")
+    is_today = format_local_time(t, _DATE) == format_local_time(now, _DATE)
+    return format_local_time(t, "%H:%M:%S" if is_today else "%d %b %H:%M")
 
 
 def progress_bar(share: float, cells: int = BAR_CELLS) -> tuple[Span, Span]:
     """Filled and empty cells for a share between 0 and 1."""
     filled = round(min(max(share, 0.0), 1.0) * cells)
     return Span("▰" * filled, "bar"), Span("▱" * (cells - filled), "bar_rest")
-
-
-def progress_share(snapshot: RunSnapshot) -> float:
-    """How much of the planned steps is done, 0 to 1."""
-    return min(1.0, snapshot.step / snapshot.steps) if snapshot.steps > 0 else 0.0
 
 
 def header_rows(
@@ -103,12 +92,8 @@ def _progress(record: RunRecord) -> list[Field]:
             (f"{format_count(snapshot.step):>{len(steps)}}/{steps}", "value"),
             rank=4,
         ),
-        field(*progress_bar(share), (f" {_percent(share):>3} %", "value"), rank=3),
+        field(*progress_bar(share), (f" {format_percent(share)}", "value"), rank=3),
     ]
-
-
-def _percent(share: float) -> int:
-    return int(100 * share + 1e-9)
 
 
 def _figures(record: RunRecord, now: float | None) -> list[Field]:

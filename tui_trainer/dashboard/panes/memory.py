@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tui_trainer.core.format import format_bytes
 from tui_trainer.core.tables import Table
 from tui_trainer.dashboard.options import ChartOptions, data_range
 from tui_trainer.dashboard.panes.content import ChartContent
+from tui_trainer.dashboard.panes.curves import planned_end, steps_range
 from tui_trainer.dashboard.panes.readings import row_at
 from tui_trainer.dashboard.rows import Field, field
 from tui_trainer.dashboard.views import RunView
@@ -125,7 +126,7 @@ def resource_content(name: str, view: RunView, options: ChartOptions) -> ChartCo
         chart = _HOST_MEMORY
     table = view.series.resources
     x = table.x(options.x_kind)
-    row = len(table) - 1 if options.cursor is None else row_at(x, options.cursor)
+    row = row_at(x, np.inf if options.cursor is None else options.cursor)
     figures = [figure for figure in chart.figures if np.isfinite(table[figure.column]).any()]
     curves = [
         Curve(x, table[figure.column], figure.role, ranges=table.ranges(figure.column))
@@ -140,12 +141,12 @@ def resource_content(name: str, view: RunView, options: ChartOptions) -> ChartCo
         if figure.column != "peak_bytes"
     ]
     if name == "memory":
-        legend.append(_load(view, resources))
+        legend.append(_load(table, row, resources.device))
     return ChartContent(
         left=(field((chart.title, "strong")),),
         right=_right_fields(name, resources),
         legend=tuple(legend),
-        spec=_spec(view, options, tuple(curves), chart),
+        spec=replace(_spec(view, options, tuple(curves), chart), y_window=options.y_window(name)),
     )
 
 
@@ -177,21 +178,20 @@ def _right_fields(name: str, resources: Resources) -> tuple[Field, ...]:
     return (field(*host, rank=1),)
 
 
-def _load(view: RunView, resources: Resources) -> Field:
-    """How busy the accelerator is, or the processor, lately, and how hot, and what it takes."""
-    device = resources.device
-    column, name, value = "cpu_utilization", "processor", resources.cpu_utilization
-    more = ""
-    if device is not None and device.utilization is not None:
-        column, name, value = "utilization", "util", device.utilization
-        heat = "" if device.temperature_c is None else f" {device.temperature_c:.0f} °C"
-        more = heat + ("" if device.power_w is None else f" {device.power_w:.0f} W")
-    recent = view.series.resources[column][-_LOAD_POINTS:]
-    history = sparkline(recent, _LOAD_CELLS, bounds=(0.0, 1.0))
+def _load(table: Table, row: int | None, device: DeviceResources | None) -> Field:
+    """How busy the accelerator was, or the processor, up to a row, how hot, and what it took."""
+    on_device = device is not None and device.utilization is not None
+    column, name = ("utilization", "util") if on_device else ("cpu_utilization", "processor")
+    if row is None:
+        return field((f"{name} –", "load"), rank=3)
+    history = table[column][: row + 1][-_LOAD_POINTS:]
+    sensors = [(table["temperature_c"][row], "°C"), (table["power_w"][row], "W")]
+    more = "".join(f" {value:.0f} {unit}" for value, unit in sensors if np.isfinite(value))
+    load = float(table[column][row])
     return field(
         (f"{name} ", "load"),
-        (f"{100 * value:>3.0f} % ", "value"),
-        (history, "load"),
+        (f"{100 * load:>3.0f} % " if np.isfinite(load) else "  – % ", "value"),
+        (sparkline(history, _LOAD_CELLS, bounds=(0.0, 1.0)), "load"),
         (more, "quiet"),
         rank=3,
     )
@@ -204,6 +204,8 @@ def _spec(
         curves=curves,
         x_kind=options.x_kind,
         y_kind=chart.y_kind,
+        x_end=planned_end(view, options),
+        x_data=steps_range(view, options),
         is_live=view.record.state.is_live,
         include=(0.0,),
         empty="no figures yet" if view.is_whole else "reading the log",

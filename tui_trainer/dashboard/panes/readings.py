@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
 import numpy as np
 
 from tui_trainer.core.axis import XKind
-from tui_trainer.core.format import format_count, format_duration, format_metric
+from tui_trainer.core.format import (
+    format_count,
+    format_duration,
+    format_local_time,
+    format_metric,
+)
 from tui_trainer.core.tables import FloatArray, Table
 from tui_trainer.dashboard.options import ChartOptions
 from tui_trainer.dashboard.panes.content import ChartContent
 from tui_trainer.dashboard.rows import Field, field
 
 _DAY = "%d %b %H:%M:%S"
+_DOTS = re.compile(r" ?[\u2800-\u28ff]+")  # a sparkline
 
 
 def row_at(x: FloatArray, at: float) -> int | None:
@@ -49,12 +55,19 @@ def cursor_fields(table: Table, kind: XKind, at: float) -> tuple[Field, ...]:
     return field((step, "cursor"), rank=4), place
 
 
+def options_fields(options: ChartOptions) -> tuple[Field, ...]:
+    """How curves are drawn: smoothing, scale and axis."""
+    smooth, scale, axis = options.words
+    return (
+        field((smooth, "faint"), rank=2),
+        field((f"· {scale}", "faint"), rank=3, tight=True),
+        field((f"· {axis}", "faint"), rank=4, tight=True),
+    )
+
+
 def _place(table: Table, kind: XKind, row: int) -> str:
     if kind == "wall":
-        try:
-            return datetime.fromtimestamp(float(table.columns["t"][row])).strftime(_DAY)
-        except (ValueError, OverflowError, OSError):
-            return ""
+        return format_local_time(float(table["t"][row]), _DAY, "")
     if kind == "time":
         return format_duration(float(table.elapsed_s[row]))
     return f"epoch {table.x('epoch')[row]:.2f}" if table.steps_per_epoch else ""
@@ -71,4 +84,4 @@ def tell_cursor(
     for content in contents:
         fields = (*content.left, *content.legend)
         parts.append(" ".join("".join(span.text for span in item.spans).strip() for item in fields))
-    return "  ".join(parts)
+    return _DOTS.sub("", "  ".join(parts)).rstrip()

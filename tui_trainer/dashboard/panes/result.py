@@ -14,6 +14,7 @@ from tui_trainer.dashboard.palette import state_role, state_text
 from tui_trainer.dashboard.rows import Field, field, justify, wrap_text
 
 _FAILURE_LINES = 2
+_KEYS = {"eval": "e", "export-onnx": "o", "resume": "r"}
 
 
 def has_result(record: RunRecord) -> bool:
@@ -28,7 +29,7 @@ def result_rows(record: RunRecord, others: Iterable[RunRecord], width: int) -> t
     snapshot = record.snapshot
     ending = field((state_text(record.state), state_role(record.state)))
     done = f"{snapshot.epoch}/{snapshot.epochs} epochs in {format_duration(snapshot.elapsed_s)}"
-    fields = [ending, field((done, "text"), rank=2)]
+    fields = [ending, field((done, "text"), rank=4)]
     test = snapshot.last.get("test", {}).get("accuracy")
     if test is not None:
         fields.append(field(("test accuracy ", "quiet"), (format_metric(test), "test"), rank=1))
@@ -55,12 +56,21 @@ def _failure(record: RunRecord, width: int) -> list[Row]:
 
 def _next(record: RunRecord, width: int) -> Row:
     commands = [sanitize(command, limit=60) for command in next_commands(record)]
-    shown = [field((command, "strong"), rank=index) for index, command in enumerate(commands)]
+    shown = [
+        field((_key_of(command), "key"), (command, "text"), rank=index)
+        for index, command in enumerate(commands)
+    ]
     step = record.snapshot.checkpoint_step
     if step is not None and record.state is not RunState.FINISHED:
         told = f"from the checkpoint of step {format_count(step)}"
         shown.append(field((told, "quiet"), rank=3))
     return justify([field(("next", "quiet")), *shown], [], width, gap=3)
+
+
+def _key_of(command: str) -> str:
+    """The key that does the same here, with a space; empty where none does."""
+    verb = command.split()[1]
+    return f"{_KEYS[verb]} " if verb in _KEYS else ""
 
 
 def _comparison(record: RunRecord, others: Iterable[RunRecord]) -> Field | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from functools import partial
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Vertical
 
 from tui_trainer.core.canvas import Row
 from tui_trainer.core.chart import LABEL_WIDTH
@@ -18,7 +17,8 @@ from tui_trainer.core.tables import Table
 from tui_trainer.core.viewport import Range
 from tui_trainer.dashboard.bindings import bindings_of
 from tui_trainer.dashboard.compare_layout import ComparePlan, plan_compare
-from tui_trainer.dashboard.detail import Span
+from tui_trainer.dashboard.detail import StepSpan
+from tui_trainer.dashboard.mishaps import draft_safely
 from tui_trainer.dashboard.options import ChartOptions
 from tui_trainer.dashboard.palette import run_roles
 from tui_trainer.dashboard.panes.compare import (
@@ -41,13 +41,10 @@ from tui_trainer.dashboard.rows import justify
 from tui_trainer.dashboard.screens.viewport import ViewportScreen
 from tui_trainer.dashboard.views import RunView
 from tui_trainer.dashboard.widgets.chart_pane import ChartPane
-from tui_trainer.dashboard.widgets.chart_rows import chart_rows
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
+from tui_trainer.dashboard.widgets.pane_grid import PaneGrid, Rule
 from tui_trainer.dashboard.widgets.text_page import TextPage
-from tui_trainer.dashboard.widgets.text_rows import Rule, TextRows
-
-if TYPE_CHECKING:
-    from tui_trainer.dashboard.app import DashboardApp
+from tui_trainer.dashboard.widgets.text_rows import TextRows
 
 _OPTIONS_S = 1.5
 _PAGE_HEADING_ROWS = 1
@@ -74,13 +71,12 @@ class CompareScreen(ViewportScreen):
         self._has_table = False
         self._has_bands = False
         self._first_line = 0
-        self._spans: tuple[tuple[Span, ...], ...] = ((),) * len(self._members)
-        self._is_behind = False
+        self._spans: tuple[tuple[StepSpan, ...], ...] = ((),) * len(self._members)
 
     def compose(self) -> ComposeResult:
         """Header and footer; what stands between them depends on the size."""
         yield TextRows(id="heading")
-        yield Vertical(id="panes")
+        yield PaneGrid(ChartPane, id="panes")
         yield TextRows(id="legend")
         yield TextPage("differences", id="differences")
         yield Rule()
@@ -88,14 +84,8 @@ class CompareScreen(ViewportScreen):
 
     async def on_mount(self) -> None:
         """Show what is known already, as the person likes it."""
-        likes = self._dashboard.preferences
-        log = likes.log is None or likes.log
-        self._options = ChartOptions(log, likes.smoothing, likes.x_kind or "step")
-        await self._catch_up()
-
-    async def on_resize(self) -> None:
-        """Give the panes their places."""
-        await self._catch_up()
+        self.recall_options()
+        await self.place_panes()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -113,24 +103,10 @@ class CompareScreen(ViewportScreen):
             replace(member, view=view) if member.view.record.path == view.record.path else member
             for member in self._members
         )
-        self._will_catch_up()
+        self.place_panes_soon()
 
-    def _will_catch_up(self) -> None:
-        """Draw soon, in this screen's own turn: two turns must not place panes at once."""
-        if self.is_mounted and not self._is_behind:
-            self._is_behind = True
-            self.call_later(self._catch_up)
-
-    def say(self, text: str, role: str = "warning") -> None:
-        """Say something in the footer."""
-        self.query_one(KeyBar).say(text, role)
-
-    @property
-    def _dashboard(self) -> DashboardApp:
-        return cast("DashboardApp", self.app)
-
-    async def _catch_up(self) -> None:
-        self._is_behind = False
+    async def place_panes(self) -> None:
+        """Place and draw the charts of the metrics that are met by now."""
         self._metrics = self._met.update(member.view for member in self._members)
         await self._arrange()
         self._refresh()
@@ -146,16 +122,9 @@ class CompareScreen(ViewportScreen):
         legend.display, table.display = not is_table, is_table
         if plan == self._plan:
             return
-        before, self._plan = self._plan, plan
+        self._plan = plan
         legend.styles.height = table.styles.height = plan.lower_height
-        if before is not None and before.widths == plan.widths:
-            for holder, row in zip(self.query(".pane-row"), plan.charts, strict=True):
-                holder.styles.height = row.height
-            return
-        with self.app.batch_update():
-            panes = self.query_one("#panes", Vertical)
-            await panes.remove_children()
-            await panes.mount(*chart_rows(plan.charts))
+        await self.query_one(PaneGrid).show_plan(plan.charts)
 
     def _lower_lines(self, width: int) -> int:
         if self._has_table:
@@ -191,7 +160,10 @@ class CompareScreen(ViewportScreen):
         panes = self.query(ChartPane)
         for pane, metric, width in zip(panes, self._shown_metrics, widths, strict=False):
             place = ChartPlace(pane.chart, max(1, width - LABEL_WIDTH - 1))
-            pane.show(self._drafts.chart(members, metric, options, groups=groups, place=place))
+            draft = partial(
+                self._drafts.chart, members, metric, options, groups=groups, place=place
+            )
+            pane.show(draft_safely(metric.title, draft))
         self._look_closer()
         left, right = compare_heading(members, groups, options, self.steps)
         self.query_one("#heading", TextRows).show(
@@ -229,19 +201,12 @@ class CompareScreen(ViewportScreen):
     def _data(self) -> Range:
         return joint_range(self._members, self._options.x_kind)
 
-    def keep_options(self) -> None:
-        """Remember scale, axis and smoothing, as the screen of one run does."""
-        options = self._options
-        self._dashboard.remember(
-            log=options.log, smoothing=options.smoothing, x_kind=options.x_kind
-        )
-
     def redraw_charts(self) -> None:
         """Draw every chart and the legend anew."""
         self._refresh()
         if self._has_bands:
             # On another axis there may be more lines in the legend.
-            self._will_catch_up()
+            self.place_panes_soon()
 
     def action_back(self) -> None:
         """Back to the list of runs."""
@@ -252,13 +217,13 @@ class CompareScreen(ViewportScreen):
         metrics = self._metrics
         self._metric = metrics[(metrics.index(self._metric) + 1) % len(metrics)]
         self._options = replace(self._options, y_box=None)
-        self._will_catch_up()
+        self.place_panes_soon()
         self.query_one(KeyBar).say(self._metric.title, "quiet", seconds=_OPTIONS_S)
 
     def action_table(self) -> None:
         """The table of differences in place of the legend, or the other way round."""
         self._has_table = not self._has_table
-        self._will_catch_up()
+        self.place_panes_soon()
 
     def action_bands(self) -> None:
         """Seeds of one configuration as their mean in a band, or each by itself."""
@@ -270,7 +235,7 @@ class CompareScreen(ViewportScreen):
             self._has_bands = False
             self.say("no two of these runs differ in their seed alone")
             return
-        self._will_catch_up()
+        self.place_panes_soon()
 
     def action_scroll(self, lines: int) -> None:
         """Move what stands under the charts, where it is longer than its place."""

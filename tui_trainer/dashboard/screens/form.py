@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
-from textual import events
 from textual.app import ComposeResult
-from textual.screen import Screen
 
 from tui_trainer.core.form import DATASET, Form, form_like
 from tui_trainer.core.form_entries import Draft, Entry, make_draft
@@ -20,10 +17,12 @@ from tui_trainer.dashboard.panes.form import (
     plan_row,
     visible_entries,
 )
+from tui_trainer.dashboard.screens.dashboard_screen import DashboardScreen
 from tui_trainer.dashboard.widgets.form_pane import FormPane
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
+from tui_trainer.dashboard.widgets.pane_grid import Rule
 from tui_trainer.dashboard.widgets.prompt import Prompt
-from tui_trainer.dashboard.widgets.text_rows import Rule, TextRows
+from tui_trainer.dashboard.widgets.text_rows import TextRows
 from tui_trainer.errors import TuitrainError
 from tui_trainer.store.config_sources import (
     environment_settings,
@@ -31,14 +30,11 @@ from tui_trainer.store.config_sources import (
     read_config,
 )
 
-if TYPE_CHECKING:
-    from tui_trainer.dashboard.app import DashboardApp
-
 _VALUE, _SEARCH = "value-prompt", "search-prompt"
 _ERROR_S = 12.0
 
 
-class FormScreen(Screen[None]):
+class FormScreen(DashboardScreen):
     """Settings of a run that is to be started."""
 
     BINDINGS = bindings_of("form")
@@ -51,7 +47,6 @@ class FormScreen(Screen[None]):
         self._search = ""
         self._cursor = 0
         self._is_starting = False
-        self._is_armed = False
 
     def compose(self) -> ComposeResult:
         """Heading, settings, what the one under the cursor means, what is planned, footer."""
@@ -68,10 +63,6 @@ class FormScreen(Screen[None]):
         """Show what is known already."""
         self._refresh()
 
-    def say(self, text: str, role: str = "warning") -> None:
-        """Say something in the footer."""
-        self.query_one(KeyBar).say(text, role)
-
     @property
     def draft(self) -> Draft:
         """What the form comes to now."""
@@ -81,10 +72,6 @@ class FormScreen(Screen[None]):
     def selected(self) -> Entry | None:
         """The entry under the cursor."""
         return self._entries[self._cursor] if self._cursor < len(self._entries) else None
-
-    @property
-    def _dashboard(self) -> DashboardApp:
-        return cast("DashboardApp", self.app)
 
     @property
     def _entries(self) -> list[Entry]:
@@ -116,15 +103,9 @@ class FormScreen(Screen[None]):
 
     def _stay_on(self, key: str) -> None:
         keys = [entry.key for entry in self._entries]
-        self._cursor = keys.index(key) if key in keys else min(self._cursor, len(keys) - 1)
-        self._cursor = max(0, self._cursor)
+        elsewhere = 0 if self._search else max(0, min(self._cursor, len(keys) - 1))
+        self._cursor = keys.index(key) if key in keys else elsewhere
         self._refresh()
-
-    def on_key(self, event: events.Key) -> None:
-        """Any key but escape calls off what escape asked to confirm."""
-        if self._is_armed and event.key not in ("escape", "q"):
-            self._is_armed = False
-            self.query_one(KeyBar).hush()
 
     async def on_form_pane_pointed(self, message: FormPane.Pointed) -> None:
         """One click moves the cursor, one more on the same line types there."""
@@ -166,9 +147,8 @@ class FormScreen(Screen[None]):
         """Type a value in the footer."""
         entry = self.selected
         if entry is not None:
-            await self._open_prompt(
-                Prompt(entry.label, entry.value, entry.allowed, select=True, id=_VALUE)
-            )
+            hint = "" if entry.choices else entry.allowed  # the line above names them
+            await self._open_prompt(Prompt(entry.label, entry.value, hint, select=True, id=_VALUE))
 
     def action_undo(self) -> None:
         """Leave what was typed for the setting under the cursor."""
@@ -232,7 +212,7 @@ class FormScreen(Screen[None]):
         else:
             self._is_starting = True
             new = NewRun(resolved, self._form.name, self._form.command(resolved))
-            self._dashboard.run_worker(self._start(new))
+            self._dashboard.start_work(self._start(new))
 
     async def _start(self, new: NewRun) -> None:
         """Start the run and open its screen; it starts also where the form is left meanwhile."""
@@ -248,15 +228,17 @@ class FormScreen(Screen[None]):
         if self.is_current:
             self._dashboard.leave_form(record)
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """Leave the form; where something was typed, ask once."""
         if self._search:
             self._look_for("")
-        elif self._form.typed and not self._is_armed and not self._is_starting:
-            self._is_armed = True
-            self.say("press esc again to leave what you typed; any other key: no")
+        elif self._form.typed and not self._is_starting:
+            await self.ask_once("leave what you typed", self._leave, "escape", "q")
         else:
-            self._dashboard.leave_form(None)
+            await self._leave()
+
+    async def _leave(self) -> None:
+        self._dashboard.leave_form(None)
 
 
 def open_blank_form(folder: Path) -> Form:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.screen import Screen
 
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.dashboard.bindings import Place, bindings_of, keys_of, places_at
 from tui_trainer.dashboard.rows import field, justify, pad_text
+from tui_trainer.dashboard.sturdy import SturdyScreen
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
-from tui_trainer.dashboard.widgets.text_rows import Rule, TextRows
+from tui_trainer.dashboard.widgets.pane_grid import Rule
+from tui_trainer.dashboard.widgets.text_rows import TextRows
 
 _TITLES: dict[Place, str] = {
     "run": "in a run",
@@ -24,6 +25,7 @@ _READING = (
     ("○ ◇", "validation and test, on the axis of training"),
     ("┊", "a checkpoint, an epoch, a resume or something you asked for"),
     ("×", "a value that is not a number, or infinite"),
+    ("▲", "the newest validation is the best so far"),
     ("▾", "a curve that lies below what is shown close up"),
     ("│", "the cursor, or the edge of a part that is being chosen with the mouse"),
     ("0.1…0.4", "the range of the steps that one dot stands for"),
@@ -34,7 +36,7 @@ _READING = (
 )
 
 
-class HelpScreen(Screen[None]):
+class HelpScreen(SturdyScreen):
     """The keys of the place it was called from first."""
 
     BINDINGS = bindings_of("help")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 
 from tui_trainer.core.tables import Table
 from tui_trainer.dashboard.bindings import bindings_of
-from tui_trainer.dashboard.layout import EVENTS, PaneRow, plan_panes
+from tui_trainer.dashboard.detail import StepSpan
+from tui_trainer.dashboard.layout import EVENTS, plan_panes
+from tui_trainer.dashboard.mishaps import draft_safely
 from tui_trainer.dashboard.options import ChartOptions
+from tui_trainer.dashboard.pace import Pace
 from tui_trainer.dashboard.pane_order import next_chart, pane_names
 from tui_trainer.dashboard.panes.content import ChartContent
 from tui_trainer.dashboard.panes.curves import CurveDrafts
@@ -18,19 +20,22 @@ from tui_trainer.dashboard.panes.events import event_rows
 from tui_trainer.dashboard.panes.header import header_rows
 from tui_trainer.dashboard.panes.memory import RESOURCE_CHARTS, resource_content
 from tui_trainer.dashboard.panes.result import has_result, result_rows
-from tui_trainer.dashboard.screens.chart_output import ChartOutputScreen
+from tui_trainer.dashboard.screens.sizing import SizingScreen
 from tui_trainer.dashboard.spans import wanted_spans
 from tui_trainer.dashboard.views import RunView
 from tui_trainer.dashboard.widgets.chart_pane import ChartPane
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
+from tui_trainer.dashboard.widgets.pane_grid import PaneGrid
 from tui_trainer.dashboard.widgets.run_pages import RunPages, is_text_page
-from tui_trainer.dashboard.widgets.text_rows import Rule, Separator, TextRows
+from tui_trainer.dashboard.widgets.text_rows import TextRows
 
 _HEADER_ROWS, _FOOTER_ROWS, _RULES = 2, 1, 2
 _OVERVIEW, _CHARTS = 1, 2
+_CHART_SHARE, _MOST_WAIT_S = 0.01, 0.5
+"""How much of one core charts may take while nobody touches a key, and how late they may be."""
 
 
-class RunScreen(ChartOutputScreen):
+class RunScreen(SizingScreen):
     """Watches and steers one run."""
 
     BINDINGS = bindings_of("run", "charts")
@@ -39,59 +44,66 @@ class RunScreen(ChartOutputScreen):
     def __init__(self, view: RunView) -> None:
         super().__init__(view)
         self._drafts = CurveDrafts()
-        self._plan: tuple[PaneRow, ...] = ()
-        self._result_height = 0
-        self._is_behind = False
+        self._chart_pace = Pace(_CHART_SHARE, _MOST_WAIT_S)
+        self._charts_may_wait = self._charts_wait = False
         self._page = _OVERVIEW
         self._chosen = ""
         self._is_enlarged = False
         self._places: dict[str, str] = {}
-        self._spans: tuple[tuple[int, int], ...] = ()
+        self._spans: tuple[StepSpan, ...] = ()
 
     def compose(self) -> ComposeResult:
         """Header and footer; the panes between them depend on the size."""
         yield TextRows(id="run-header")
-        yield Vertical(id="panes")
+        yield PaneGrid(_make_pane, id="panes")
         yield RunPages(id="pages")
         yield TextRows(id="result")
         yield KeyBar("run")
 
     async def on_mount(self) -> None:
         """Show what is known already, as the person likes it."""
+        self.recall_options()
         likes = self._dashboard.preferences
-        self._options = ChartOptions(
-            log=self._options.log if likes.log is None else likes.log,
-            smoothing=likes.smoothing,
-            x_kind=likes.x_kind or self._options.x_kind,
-        )
         self._places = dict(likes.metrics)
         self._page = likes.page if likes.page in (_OVERVIEW, _CHARTS) else _OVERVIEW
-        await self._catch_up()
-
-    async def on_resize(self) -> None:
-        """Give the panes their places."""
-        await self._catch_up()
+        await self.place_panes()
 
     def show(self, view: RunView) -> None:
         """Show this picture of the run from now on."""
         self._view = view
-        self._will_catch_up()
+        self._charts_may_wait = True
+        self.place_panes_soon()
 
     def compare_anew(self) -> None:
         """Show the result, if there is one, beside the runs as they are now."""
         if has_result(self.record):
-            self._will_catch_up()
+            self.place_panes_soon()
 
-    def _will_catch_up(self) -> None:
-        """Draw soon, in this screen's own turn: two turns must not place panes at once."""
-        if self.is_mounted and not self._is_behind:
-            self._is_behind = True
-            self.call_later(self._catch_up)
-
-    async def _catch_up(self) -> None:
-        self._is_behind = False
+    async def place_panes(self) -> None:
+        """Give the panes their places, and draw them."""
+        plan = self.query_one(PaneGrid).plan
+        may_wait, self._charts_may_wait = self._charts_may_wait, False
         await self._arrange()
         self._refresh()
+        if may_wait and self.query_one(PaneGrid).plan == plan:
+            self._draw_charts_in_turn()
+        else:
+            self.redraw_charts()
+
+    def _draw_charts_in_turn(self) -> None:
+        """Draw the charts now or, where that would take too much of the time, soon."""
+        if self._charts_wait:
+            return
+        wait_s = self._chart_pace.wait_s
+        if wait_s > 0:
+            self._charts_wait = True
+            self.set_timer(wait_s, self._draw_waiting_charts)
+        else:
+            self.redraw_charts()
+
+    def _draw_waiting_charts(self) -> None:
+        self._charts_wait = False
+        self.redraw_charts()
 
     @property
     def _pages(self) -> RunPages:
@@ -116,28 +128,15 @@ class RunScreen(ChartOutputScreen):
         result = self.query_one("#result", TextRows)
         result.display = result_height > 0
         result.styles.height = result_height
-        self.query_one("#panes").display = not is_text_page(self._page)
+        self.query_one(PaneGrid).display = not is_text_page(self._page)
         self._pages.turn_to(self._page)
         fixed = _HEADER_ROWS + _FOOTER_ROWS + _RULES + result_height
         dense = self._page == _CHARTS
-        plan = plan_panes(width, max(1, height - fixed), self._shown_names(), dense=dense)
-        if (plan, result_height) == (self._plan, self._result_height) or not width:
-            return
-        self._plan, self._result_height = plan, result_height
-        with self.app.batch_update():
-            panes = self.query_one("#panes", Vertical)
-            await panes.remove_children()
-            await panes.mount(*self._pane_widgets(plan))
-
-    def _pane_widgets(self, plan: tuple[PaneRow, ...]) -> list[Rule | Horizontal]:
-        widgets: list[Rule | Horizontal] = []
-        above: tuple[int, ...] = ()
-        for row in plan:
-            widgets.append(Rule(above, row.separators))
-            widgets.append(_pane_row(row))
-            above = row.separators
-        widgets.append(Rule(above, ()))
-        return widgets
+        sizes = self._dashboard.preferences.sizes
+        names, room = self._shown_names(), max(1, height - fixed)
+        if width:
+            plan = plan_panes(width, room, names, dense=dense, sizes=sizes)
+            await self.query_one(PaneGrid).show_plan(plan)
 
     def _refresh(self) -> None:
         view, record = self._view, self.record
@@ -153,7 +152,6 @@ class RunScreen(ChartOutputScreen):
             self.query_one("#result", TextRows).show(
                 lambda width, height: result_rows(record, others, width)
             )
-        self.redraw_charts()
         for events_pane in self.query("#events").results(TextRows):
             events_pane.show(lambda width, height: event_rows(view.happenings, width, height))
         self._pages.show(view)
@@ -163,12 +161,16 @@ class RunScreen(ChartOutputScreen):
         """Draw every chart that is in sight."""
         if is_text_page(self._page):
             return
-        for pane in self.query(ChartPane):
-            pane.show(self._content(pane.chart), is_chosen=pane.chart == self._chosen)
+        with self._chart_pace.measured():
+            for pane in self.query(ChartPane):
+                pane.show(self._drafted(pane.chart), is_chosen=pane.chart == self._chosen)
         spans = wanted_spans(self._view.series, self._options, cursor_counts=self._cursor_is_pinned)
         if spans != self._spans:
             self._spans = spans
             self._dashboard.look_closer(self.record, spans)
+
+    def _drafted(self, chart: str) -> ChartContent:
+        return draft_safely(chart, lambda: self._content(chart))
 
     def _content(self, chart: str) -> ChartContent:
         if chart in RESOURCE_CHARTS:
@@ -184,13 +186,6 @@ class RunScreen(ChartOutputScreen):
     def steps(self) -> Table:
         """The steps of the run."""
         return self._view.series.steps
-
-    def keep_options(self) -> None:
-        """Remember scale, axis and smoothing for every run."""
-        options = self._options
-        self._dashboard.remember(
-            log=options.log, smoothing=options.smoothing, x_kind=options.x_kind
-        )
 
     def action_back(self) -> None:
         """Back to the list of runs."""
@@ -212,7 +207,7 @@ class RunScreen(ChartOutputScreen):
         """Show another page."""
         self._page, self._is_enlarged = page, False
         self._dashboard.remember(page=page)
-        await self._catch_up()
+        await self.place_panes()
 
     def _charts(self) -> list[str]:
         return [pane.chart for pane in self.query(ChartPane)]
@@ -225,7 +220,7 @@ class RunScreen(ChartOutputScreen):
 
     def chart_contents(self) -> dict[str, ChartContent]:
         """What the charts in sight show, by their names."""
-        return {chart: self._content(chart) for chart in self._charts()}
+        return {chart: self._drafted(chart) for chart in self._charts()}
 
     def action_choose(self, way: int) -> None:
         """The next pane is the one that keys are for."""
@@ -244,7 +239,7 @@ class RunScreen(ChartOutputScreen):
         """One chart alone, or all again."""
         self._chosen = self.chosen_chart
         self._is_enlarged = bool(self._chosen) and not self._is_enlarged
-        await self._catch_up()
+        await self.place_panes()
 
     async def action_metric(self) -> None:
         """Another metric in the place of the pane that was chosen."""
@@ -255,7 +250,7 @@ class RunScreen(ChartOutputScreen):
         )
         self._places = {str(place): name for place, name in enumerate(names)}
         self._dashboard.remember(metrics=self._places)
-        await self._catch_up()
+        await self.place_panes()
 
     def action_scroll(self, lines: int) -> None:
         """Further down or up in a page of text."""
@@ -278,14 +273,5 @@ class RunScreen(ChartOutputScreen):
             self._pages.scrolled.to_end()
 
 
-def _pane_row(row: PaneRow) -> Horizontal:
-    widgets: list[ChartPane | TextRows | Separator] = []
-    for name, width in row.panes:
-        if widgets:
-            widgets.append(Separator())
-        pane = TextRows(id=EVENTS) if name == EVENTS else ChartPane(name)
-        pane.styles.width = width
-        widgets.append(pane)
-    holder = Horizontal(*widgets, classes="pane-row")
-    holder.styles.height = row.height
-    return holder
+def _make_pane(name: str) -> ChartPane | TextRows:
+    return TextRows(id=EVENTS) if name == EVENTS else ChartPane(name)

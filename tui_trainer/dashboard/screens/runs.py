@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 from textual.app import ComposeResult
-from textual.screen import Screen
 
 from tui_trainer.core.query import Query, parse_query
 from tui_trainer.core.query_keys import metric_names
@@ -21,21 +18,20 @@ from tui_trainer.dashboard.run_order import (
     sort_by_next,
     sort_records,
 )
+from tui_trainer.dashboard.screens.dashboard_screen import DashboardScreen
 from tui_trainer.dashboard.table_rows import choose_columns
 from tui_trainer.dashboard.views import RunsView
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
+from tui_trainer.dashboard.widgets.pane_grid import Rule
 from tui_trainer.dashboard.widgets.prompt import Prompt
 from tui_trainer.dashboard.widgets.run_table import Listing, RunTable, RunTitles
-from tui_trainer.dashboard.widgets.text_rows import Rule, TextRows
+from tui_trainer.dashboard.widgets.text_rows import TextRows
 from tui_trainer.errors import UsageError
-
-if TYPE_CHECKING:
-    from tui_trainer.dashboard.app import DashboardApp
 
 _FILTER_HINT = "mnist tag:x acc>0.99 state:live"
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(DashboardScreen):
     """A table of all runs; Enter opens one."""
 
     BINDINGS = bindings_of("runs")
@@ -65,15 +61,15 @@ class RunsScreen(Screen[None]):
         """Show what is known, in the order that was chosen last; tell the time once a second."""
         chosen = self._dashboard.preferences
         self._sort = sort_as_chosen(chosen.sort, chosen.reverse)
+        if self._dashboard.read_only:
+            self.query_one(KeyBar).label({"new": "", "duplicate": "", "resume": ""})
         self._refresh()
         self.set_interval(1.0, self._tell_time)
 
     def show(self, view: RunsView) -> None:
         """Show these runs from now on."""
         self._view = view
-        columns = columns_for(view.records)
-        if columns != self._columns:
-            self._columns = columns
+        self._columns = columns_for(view.records)
         self._marked &= {record.run for record in view.records}
         if self.is_mounted and self.is_active:
             self._refresh()
@@ -81,14 +77,6 @@ class RunsScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Show what changed while another screen was in front."""
         self._refresh()
-
-    def say(self, text: str, role: str = "warning") -> None:
-        """Say something in the footer."""
-        self.query_one(KeyBar).say(text, role)
-
-    @property
-    def _dashboard(self) -> DashboardApp:
-        return cast("DashboardApp", self.app)
 
     @property
     def _table(self) -> RunTable:
@@ -136,7 +124,7 @@ class RunsScreen(Screen[None]):
         """The runs that fit; settings that the query needs are read behind its back."""
         unread = self._filter.unread(query, self._view.records)
         if unread:
-            self.run_worker(self._read_settings(unread))
+            self._dashboard.start_work(self._read_settings(unread))
         return self._filter.matching(query, self._view.records, self._dashboard.clock())
 
     async def _read_settings(self, folders: list[str]) -> None:
@@ -199,10 +187,7 @@ class RunsScreen(Screen[None]):
         if not chosen:
             self.say("there is no run to compare")
             return
-        if len(chosen) < 2:
-            self.say("one run alone: mark others by space to compare them")
-        else:
-            self._dashboard.open_compare(chosen)
+        self._dashboard.open_compare(chosen)
 
     def action_sort(self) -> None:
         """Sort by the next column."""

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
-
-from textual import events
-from textual.screen import Screen
 
 from tui_trainer.core.format import format_count
 from tui_trainer.core.learning_rate import parse_lr
@@ -16,15 +11,12 @@ from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import RunState
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.dashboard.jobs import tell
+from tui_trainer.dashboard.screens.dashboard_screen import DashboardScreen
 from tui_trainer.dashboard.views import RunView
-from tui_trainer.dashboard.widgets.key_bar import KeyBar
 from tui_trainer.dashboard.widgets.prompt import Prompt
 from tui_trainer.errors import ConfigError, TuitrainError
 from tui_trainer.store.control import RequestName, submit
 from tui_trainer.store.steerable import why_read_only
-
-if TYPE_CHECKING:
-    from tui_trainer.dashboard.app import DashboardApp
 
 ONLY_WATCHES = "this dashboard only watches: nothing can be steered or started from it"
 
@@ -33,13 +25,12 @@ _OF_A_WORKER = ("pause", "checkpoint", "set_lr", "stop", "stop_after_epoch")
 _OF_A_CHECKPOINT = ("evaluate", "export", "resume")
 
 
-class SteeringScreen(Screen[None]):
+class SteeringScreen(DashboardScreen):
     """Steers the run of its view; what it shows is left to its heirs."""
 
     def __init__(self, view: RunView) -> None:
         super().__init__()
         self._view = view
-        self._armed_key = ""
 
     @property
     def record(self) -> RunRecord:
@@ -75,69 +66,37 @@ class SteeringScreen(Screen[None]):
         }
 
     @property
-    def _dashboard(self) -> DashboardApp:
-        return cast("DashboardApp", self.app)
-
-    @property
     def _run_name(self) -> str:
         return sanitize(self.record.run, limit=20)
-
-    def say(self, text: str, role: str = "warning") -> None:
-        """Say something in the footer."""
-        self.query_one(KeyBar).say(text, role)
-
-    def on_key(self, event: events.Key) -> None:
-        """Any key but the one that is asked for calls off what a key asked to confirm."""
-        if not self._armed_key or event.key == self._armed_key:
-            return
-        self._armed_key = ""
-        self.query_one(KeyBar).hush()
-        if event.key == "escape":
-            # It has answered; to leave takes another.
-            event.stop()
-            event.prevent_default()
-
-    async def ask_once(self, key: str, question: str, then: Callable[[], Awaitable[None]]) -> None:
-        """Ask in the footer before doing `then`: the same key again does it, any other does not.
-
-        Args:
-            key: The key that was pressed, by Textual's name of it.
-            question: What is asked, such as `stop run1 with a checkpoint`.
-            then: What is done when the key is pressed once more.
-        """
-        text = f"press {key} again to {question}; any other key: no"
-        # Only what can be read is answered.
-        if self._armed_key != key or self.query_one(KeyBar).notice != text:
-            self._armed_key = key
-            self.say(text)
-            return
-        self._armed_key = ""
-        await then()
 
     async def action_pause(self) -> None:
         """Pause, or let a paused run go on."""
         if self.record.state is RunState.PAUSED:
-            await self._ask("continue", "go on")
+            await self._request("continue", "go on")
         else:
-            await self._ask("pause", "pause")
+            await self._request("pause", "pause")
 
     async def action_checkpoint(self) -> None:
         """Save a checkpoint now."""
-        await self._ask("checkpoint", "save a checkpoint")
+        await self._request("checkpoint", "save a checkpoint")
 
     async def action_evaluate(self) -> None:
         """Validate the weights of now, or judge the best checkpoint of a run that has ended."""
         if self.record.state.is_live:
-            await self._ask("evaluate", "validate now")
+            await self._request("evaluate", "validate now")
         elif self._can_be_changed():
             question = f"judge the best checkpoint of {self._run_name} on the test split"
-            await self.ask_once("e", question, self._evaluate)
+            await self.ask_once(question, self._evaluate, "e")
 
     async def action_export(self) -> None:
         """Ask once, then write the best checkpoint as an ONNX file."""
-        if self._can_be_changed():
-            question = f"export the best checkpoint of {self._run_name} to ONNX"
-            await self.ask_once("o", question, self._export)
+        if not self._can_be_changed():
+            return
+        if self.record.state.is_live:
+            self.say(f"{self._run_name} is {self.record.state.value}: export it when it has ended")
+            return
+        question = f"export the best checkpoint of {self._run_name} to ONNX"
+        await self.ask_once(question, self._export, "o")
 
     async def action_resume(self) -> None:
         """Ask once, then go on with a run that ended before its last epoch."""
@@ -151,21 +110,21 @@ class SteeringScreen(Screen[None]):
             self.say(why)
             return
         step = format_count(self.record.snapshot.checkpoint_step or 0)
-        await self.ask_once("r", f"resume {self._run_name} from step {step}", self._resume)
+        await self.ask_once(f"resume {self._run_name} from step {step}", self._resume, "r")
 
     async def action_stop(self) -> None:
         """Ask once, then stop with a checkpoint."""
         if self._can_steer():
-            await self.ask_once("s", f"stop {self._run_name} with a checkpoint", self._stop)
+            await self.ask_once(f"stop {self._run_name} with a checkpoint", self._stop, "s")
 
     async def action_stop_after_epoch(self) -> None:
         """Stop when the epoch and its validation are over, or take that back."""
         if not self.record.snapshot.stops_after_epoch:
-            await self._ask("stop-after-epoch", "stop after this epoch; S again takes it back")
+            await self._request("stop-after-epoch", "stop after this epoch; S again takes it back")
         elif self.record.state is RunState.PAUSED:
             self.say(f"{self._run_name} is paused: let it go on first, then S takes the stop back")
         else:
-            await self._ask("continue", "train on past this epoch")
+            await self._request("continue", "train on past this epoch")
 
     async def action_set_lr(self) -> None:
         """Ask for a learning rate in the footer."""
@@ -195,7 +154,7 @@ class SteeringScreen(Screen[None]):
             event.prompt.complain(tell(error))
             return
         event.prompt.close()
-        await self._ask("set", f"set the learning rate to {lr:.6g}", {"lr": lr})
+        await self._request("set", f"set the learning rate to {lr:.6g}", {"lr": lr})
 
     def on_prompt_changed(self, event: Prompt.Changed) -> None:
         """What was wrong may be right now."""
@@ -208,18 +167,18 @@ class SteeringScreen(Screen[None]):
             event.prompt.close()
 
     async def _stop(self) -> None:
-        await self._ask("stop", "stop with a checkpoint")
+        await self._request("stop", "stop with a checkpoint")
 
     # Work of the app, not of the screen, so that it goes on when the screen is left.
 
     async def _evaluate(self) -> None:
-        self._dashboard.run_worker(self._dashboard.jobs.evaluate(self.record))
+        self._dashboard.start_work(self._dashboard.jobs.evaluate(self.record))
 
     async def _export(self) -> None:
-        self._dashboard.run_worker(self._dashboard.jobs.export(self.record))
+        self._dashboard.start_work(self._dashboard.jobs.export(self.record))
 
     async def _resume(self) -> None:
-        self._dashboard.run_worker(self._dashboard.jobs.resume(self.record))
+        self._dashboard.start_work(self._dashboard.jobs.resume(self.record))
 
     def _can_be_changed(self) -> bool:
         """Whether the run is not read-only; says so in the footer if it is."""
@@ -241,7 +200,7 @@ class SteeringScreen(Screen[None]):
             self.say(f"{self._run_name} is {state.value}: there is nothing to steer")
         return False
 
-    async def _ask(
+    async def _request(
         self,
         request: RequestName,
         words: str,

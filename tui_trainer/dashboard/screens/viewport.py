@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from textual.screen import Screen
-
 from tui_trainer.core.tables import Table
 from tui_trainer.core.viewport import Range, choose, follow, pan, zoom
 from tui_trainer.dashboard.options import ChartOptions, YBox, data_range
 from tui_trainer.dashboard.panes.readings import row_at
+from tui_trainer.dashboard.screens.dashboard_screen import DashboardScreen
 from tui_trainer.dashboard.widgets.chart_pane import ChartPane
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
 
@@ -18,18 +17,19 @@ _ZOOM, _PAN = 0.5, 0.25
 _DOTS_PER_CELL = 2
 
 
-class ViewportScreen(Screen[None]):
+class ViewportScreen(DashboardScreen):
     """A screen of charts that show the same part of the same x axis."""
 
     def __init__(self) -> None:
         super().__init__()
         self._options = ChartOptions()
         self._cursor_is_pinned = False
+        self._is_behind = False
 
     @property
     def options(self) -> ChartOptions:
         """How curves are drawn, with nothing left open."""
-        return self._options
+        raise NotImplementedError
 
     @property
     def steps(self) -> Table:
@@ -40,8 +40,36 @@ class ViewportScreen(Screen[None]):
         """Draw every chart anew with the options as they are now."""
         raise NotImplementedError
 
+    async def place_panes(self) -> None:
+        """Give the panes their places, and draw them."""
+        raise NotImplementedError
+
+    def place_panes_soon(self) -> None:
+        """Draw in this screen's own turn: two turns must not place panes at once."""
+        if self.is_mounted and not self._is_behind:
+            self._is_behind = True
+            self.call_later(self._place_panes_now)
+
+    async def _place_panes_now(self) -> None:
+        self._is_behind = False
+        await self.place_panes()
+
+    async def on_resize(self) -> None:
+        """Give the panes their places anew."""
+        await self.place_panes()
+
+    def recall_options(self) -> None:
+        """Draw as the person chose to the last time."""
+        likes = self._dashboard.preferences
+        log = likes.log is None or likes.log
+        self._options = ChartOptions(log, likes.smoothing, likes.x_kind or "step")
+
     def keep_options(self) -> None:
-        """Remember what was chosen, where that is wanted."""
+        """Remember scale, axis and smoothing, for one run and for several."""
+        options = self._options
+        self._dashboard.remember(
+            log=options.log, smoothing=options.smoothing, x_kind=options.x_kind
+        )
 
     def draw_with(self, options: ChartOptions, *, tell: bool = True) -> None:
         """Draw with these options from now on, and say in the footer what they are."""

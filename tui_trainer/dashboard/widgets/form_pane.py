@@ -26,7 +26,7 @@ class FormPane(Lines):
 
     def __init__(self) -> None:
         super().__init__(id="form")
-        self._draft = Draft((), (), None, "")
+        self._draft: Draft | None = None
         self._entries: Sequence[Entry] = ()
         self._cursor = 0
         self._reference = ""
@@ -41,6 +41,8 @@ class FormPane(Lines):
 
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
         """The lines around the cursor."""
+        if self._draft is None:
+            return ()
         self._lines = form_lines(self._draft, self._entries, self._cursor, width, self._reference)
         self._top = first_line(self._lines, self._cursor, self._top, height)
         return tuple(line.row for line in self._lines[self._top : self._top + height])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from textual import events
 from textual.timer import Timer
 
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.dashboard.bindings import Place, footer_keys
-from tui_trainer.dashboard.rows import field, fit_row, justify, wrap_text
+from tui_trainer.dashboard.rows import field, fit_row, justify, row_width, wrap_text
 from tui_trainer.dashboard.widgets.lines import Lines
 
 _NOTICE_S = 6.0
@@ -42,7 +43,8 @@ class KeyBar(Lines):
         self.hush()
         self._notice, self._notice_role = text, role
         self._timer = self.set_timer(seconds or _NOTICE_S, self.hush)
-        self.styles.height = len(self._notice_lines(self.size.width))
+        # The bar reaches over the whole screen, and has no size while a prompt stands there.
+        self.styles.height = len(self._notice_lines(self.screen.size.width))
         self.redraw()
 
     def hush(self) -> None:
@@ -73,3 +75,27 @@ class KeyBar(Lines):
             if self._labels.get(key.action, key.label)
         ]
         return (justify(fields, (), width),)
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what the key under the mouse does; a notice gives way to the keys."""
+        if self._notice:
+            self.hush()
+            return
+        shown = _shown_at(self.build_rows(self.size.width, 1)[0], event.x)
+        for key in footer_keys(self._place):
+            if key.shown == shown:
+                target = self.app if key.place == "everywhere" else self.screen
+                await self.app.run_action(key.action, target)
+                return
+
+
+def _shown_at(row: Row, cell: int) -> str:
+    """The key whose name or label stands at a cell of the line; empty where none does."""
+    shown, start = "", 0
+    for span in row:
+        if span.role == "key":
+            shown = span.text.rstrip()
+        start += row_width((span,))
+        if cell < start:
+            return shown if span.role in ("key", "quiet") else ""
+    return ""

@@ -12,6 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui_trainer.core.canvas import Row
+from tui_trainer.dashboard.mishaps import draw_safely
 from tui_trainer.dashboard.palette import style_of
 from tui_trainer.dashboard.rows import fit_row, row_width
 from tui_trainer.dashboard.terminal import showable
@@ -34,10 +35,14 @@ class Lines(Widget):
         super().__init__(id=id, classes=classes)
         self._rows: tuple[Row, ...] = ()
         self._rows_size: tuple[int, int] | None = None
+        self._base: Style | None = None
 
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
         """The lines for a widget of this size; none unless a subclass has some."""
         return ()
+
+    def _build(self, width: int, height: int) -> tuple[Row, ...]:
+        return draw_safely(lambda: self.build_rows(width, height))
 
     def redraw(self) -> None:
         """Show anew what `build_rows` returns, sending the terminal only what is different."""
@@ -46,7 +51,7 @@ class Lines(Widget):
             self._rows_size = None
             self.refresh()
             return
-        old, self._rows = self._rows, self.build_rows(width, height)
+        old, self._rows = self._rows, self._build(width, height)
         changed = changed_regions(old, self._rows, width)
         if changed:
             self.refresh(*changed)
@@ -55,19 +60,30 @@ class Lines(Widget):
         """Line `y` of the widget."""
         width, height = self.size
         if self._rows_size != (width, height):
-            self._rows = self.build_rows(width, height)
+            self._rows = self._build(width, height)
             self._rows_size = (width, height)
         row = self._rows[y] if y < len(self._rows) else ()
-        return strip_of(row, width, self.rich_style)
+        # Worked out anew from all ancestors whenever it is asked for.
+        self._base = self._base or self.rich_style
+        return strip_of(row, width, self._base)
+
+    def notify_style_update(self) -> None:
+        """The theme may be another."""
+        super().notify_style_update()
+        self._base = None
 
 
 def changed_regions(old: Sequence[Row], new: Sequence[Row], width: int) -> list[Region]:
-    """Where two pictures differ: per line, what lies between an equal start and the end."""
-    regions = []
+    """Where two pictures differ: of neighbouring lines, what lies right of an equal start."""
+    regions: list[Region] = []
     for y, (before, after) in enumerate(zip_longest(old, new, fillvalue=())):
         if before == after:
             continue
         equal = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
         start = row_width(tuple(span for span, _ in equal))
-        regions.append(Region(start, y, max(1, width - start), 1))
+        region = Region(start, y, max(1, width - start), 1)
+        # A region costs the compositor as much as some lines.
+        if regions and regions[-1].bottom == y:
+            region = regions.pop().union(region)
+        regions.append(region)
     return regions

@@ -10,8 +10,8 @@ from tui_trainer.dashboard.panes.console import console_rows
 from tui_trainer.dashboard.panes.diagnosis import diagnosis_rows
 from tui_trainer.dashboard.panes.events import all_event_rows
 from tui_trainer.dashboard.views import RunView
+from tui_trainer.dashboard.widgets.pane_grid import Rule
 from tui_trainer.dashboard.widgets.text_page import TextPage
-from tui_trainer.dashboard.widgets.text_rows import Rule
 
 EVENTS_PAGE, LOG_PAGE, SETTINGS_PAGE = 3, 4, 5
 _PARTS = {

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from tui_trainer.core.canvas import Row
 from tui_trainer.core.run_record import RunRecord
@@ -23,8 +21,10 @@ from tui_trainer.dashboard.columns import (
     age_text,
     loss_curve,
 )
+from tui_trainer.dashboard.mishaps import draw_safely
 from tui_trainer.dashboard.table_rows import GUTTER, run_row, title_at, title_row
-from tui_trainer.dashboard.widgets.lines import Lines, changed_regions, strip_of
+from tui_trainer.dashboard.widgets.lines import Lines
+from tui_trainer.dashboard.widgets.scrolled_lines import ScrolledLines
 
 SCROLL_BAR = 1
 _MOST_KEPT = 4
@@ -41,14 +41,12 @@ class Listing:
     sort: Sort = NEWEST_FIRST
 
 
-class RunTable(ScrollView, can_focus=True):
+class RunTable(ScrolledLines):
     """One line per run; the cursor stays on its run when others come and go.
 
     At the top of runs that are listed newest first it follows the newest, and stays at the top
     when they are sorted anew.
     """
-
-    ALLOW_SELECT = False
 
     @dataclass
     class Opened(Message):
@@ -74,8 +72,6 @@ class RunTable(ScrollView, can_focus=True):
         self._is_held = False
         self._curves: dict[str, tuple[FloatArray, str]] = {}
         self._made: dict[str, tuple[object, Row]] = {}
-        self._rows: list[Row] = []
-        self._drawn_at: tuple[Size, int] | None = None
 
     @property
     def selected(self) -> RunRecord | None:
@@ -132,46 +128,33 @@ class RunTable(ScrollView, can_focus=True):
             self.post_message(self.Opened(record))
 
     def redraw(self) -> None:
-        """Send the terminal the lines in sight that are different now."""
-        size, top = self.size, round(self.scroll_offset.y)
-        rows = [self._row(top + y) for y in range(size.height)]
-        if len(self._made) > _MOST_KEPT * max(1, size.height):
+        """Draw anew, and forget the lines of runs that are long out of sight."""
+        super().redraw()
+        if len(self._made) > _MOST_KEPT * max(1, self.size.height):
             self._made.clear()
-        if self._drawn_at != (size, top):
-            self._drawn_at = (size, top)
-            self.refresh()
-        else:
-            changed = changed_regions(self._rows, rows, size.width)
-            if changed:
-                self.refresh(*changed)
-        self._rows = rows
-
-    def render_line(self, y: int) -> Strip:
-        """Line `y` of what is in sight."""
-        top = round(self.scroll_offset.y)
-        is_drawn = self._drawn_at == (self.size, top) and y < len(self._rows)
-        row = self._rows[y] if is_drawn else self._row(top + y)
-        return strip_of(row, self.size.width, self.rich_style)
 
     def _is_in_sight(self, index: int) -> bool:
-        return 0 <= index - round(self.scroll_offset.y) < self.size.height
+        return 0 <= index - self.top < self.size.height
 
     def _scroll_to_cursor(self) -> None:
         self.scroll_to_region(Region(0, self._cursor, 1, 1), animate=False, force=True)
 
-    def _row(self, index: int) -> Row:
-        """A line, made anew only where something of it is different."""
-        listing = self._listing
+    def line_in_sight(self, y: int) -> Row:
+        """The line of a run, made anew only where something of it is different."""
+        index, listing = self.top + y, self._listing
         if index >= len(listing.records):
             return ()
         record = listing.records[index]
         line = RunLine(record, self._curve(record.run), age_text(record, self._now))
         selected, marked = index == self._cursor, record.run in listing.marked
         width = self.lines_width
-        made_of = (line, width, selected, marked, listing.columns)
+        columns = listing.columns
+        made_of = (line, width, selected, marked, columns)
         made = self._made.get(record.run)
         if made is None or made[0] != made_of:
-            row = run_row(line, width, selected=selected, marked=marked, columns=listing.columns)
+            (row,) = draw_safely(
+                lambda: [run_row(line, width, selected=selected, marked=marked, columns=columns)]
+            )
             made = self._made[record.run] = (made_of, row)
         return made[1]
 
@@ -187,7 +170,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """One click moves the cursor, a second opens the run; before the line it marks the run."""
-        index = round(self.scroll_offset.y) + event.y
+        index = self.top + event.y
         if index >= len(self._listing.records):
             return
         if event.x < GUTTER:

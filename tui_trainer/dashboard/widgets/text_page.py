@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
 
 from tui_trainer.core.canvas import Row
+from tui_trainer.dashboard.mishaps import draw_safely
 from tui_trainer.dashboard.rows import field, justify
-from tui_trainer.dashboard.widgets.lines import changed_regions, strip_of
+from tui_trainer.dashboard.widgets.scrolled_lines import ScrolledLines
 
 MakePage = Callable[[int], Sequence[Row]]
 _HEADING_ROWS = 1
 
 
-class TextPage(ScrollView, can_focus=True):
+class TextPage(ScrolledLines):
     """Shows what the function it was given last makes of its width.
 
     A page that `follows` stays at its end while it is there. Once someone scrolls up, it holds
     what it shows, says so, and takes newer lines only when it is back at the end.
     """
-
-    ALLOW_SELECT = False
 
     def __init__(
         self,
@@ -40,8 +37,6 @@ class TextPage(ScrollView, can_focus=True):
         self._has_news = False
         self._make: MakePage = lambda width: ()
         self._rows: tuple[Row, ...] = ()
-        self._drawn: tuple[Row, ...] = ()
-        self._drawn_at: tuple[Size, int] | None = None
 
     @property
     def is_held(self) -> bool:
@@ -52,14 +47,14 @@ class TextPage(ScrollView, can_focus=True):
         """Show this from now on, or, while held, once it is back at the end."""
         self._make = make
         if self._is_held:
-            self._has_news = self._has_news or self._rows != tuple(make(self._row_width))
-            self._redraw()
+            self._has_news = self._has_news or self._rows != self._build()
+            self.redraw()
         else:
             self._rebuild()
 
     def scroll_lines(self, lines: int) -> None:
         """Go down by so many lines, or up."""
-        self.scroll_to(y=round(self.scroll_offset.y) + lines, animate=False, force=True)
+        self.scroll_to(y=self.top + lines, animate=False, force=True)
 
     def page(self, pages: int) -> None:
         """Go down by screenfuls, or up; a line stays in sight."""
@@ -79,7 +74,7 @@ class TextPage(ScrollView, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         if self._follows and round(old_value) != round(new_value):
             self._settle(is_at_end=round(new_value) >= self.max_scroll_y)
-        self._redraw()
+        self.redraw()
 
     def _settle(self, *, is_at_end: bool) -> None:
         had_news, self._is_held = self._has_news, self._follows and not is_at_end
@@ -96,40 +91,27 @@ class TextPage(ScrollView, can_focus=True):
         # A column stays free for the scrollbar, so that nothing moves when it comes.
         return max(1, self.container_size.width - 1)
 
+    def _build(self) -> tuple[Row, ...]:
+        return draw_safely(lambda: self._make(self._row_width))
+
     def _rebuild(self) -> None:
         if not self.size.width:
             return
-        self._rows = tuple(self._make(self._row_width))
+        self._rows = self._build()
         self._has_news = False
         self.virtual_size = Size(self.size.width, len(self._rows) + _HEADING_ROWS)
         if self._follows and not self._is_held:
             self._scroll_to_end()
-        self._redraw()
+        self.redraw()
 
     def _scroll_to_end(self) -> None:
         self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
-    def _redraw(self) -> None:
-        """Send the terminal the lines in sight that are different now."""
-        size, top = self.size, round(self.scroll_offset.y)
-        rows = tuple(self._row(y) for y in range(size.height))
-        if self._drawn_at != (size, top):
-            self._drawn_at = (size, top)
-            self.refresh()
-        else:
-            changed = changed_regions(self._drawn, rows, size.width)
-            if changed:
-                self.refresh(*changed)
-        self._drawn = rows
-
-    def render_line(self, y: int) -> Strip:
-        """Line `y` of what is in sight."""
-        return strip_of(self._row(y), self.size.width, self.rich_style)
-
-    def _row(self, y: int) -> Row:
+    def line_in_sight(self, y: int) -> Row:
+        """The heading, and under it the lines from where the page stands."""
         if y < _HEADING_ROWS:
             return self._heading()
-        index = round(self.scroll_offset.y) + y - _HEADING_ROWS
+        index = self.top + y - _HEADING_ROWS
         return self._rows[index] if index < len(self._rows) else ()
 
     def _heading(self) -> Row:
@@ -146,5 +128,5 @@ class TextPage(ScrollView, can_focus=True):
             return ""
         if self._follows:
             return "following"
-        first = round(self.scroll_offset.y)
+        first = self.top
         return f"lines {first + 1}–{min(count, first + height)} of {count}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tui_trainer.core.canvas import Row, Span
-from tui_trainer.dashboard.layout import rule_text
+from tui_trainer.core.canvas import Row
 from tui_trainer.dashboard.widgets.lines import Lines
 
 MakeRows = Callable[[int, int], Sequence[Row]]
@@ -26,32 +25,3 @@ class TextRows(Lines):
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
         """What the function makes."""
         return tuple(self._make(width, height))
-
-
-class Rule(Lines):
-    """A horizontal line between panes, joined to the vertical ones above and below."""
-
-    def __init__(
-        self,
-        above: tuple[int, ...] = (),
-        below: tuple[int, ...] = (),
-        *,
-        id: str | None = None,
-    ) -> None:
-        super().__init__(id=id, classes="rule")
-        self._above, self._below = above, below
-
-    def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
-        """The line."""
-        return ((Span(rule_text(width, self._above, self._below), "line"),),)
-
-
-class Separator(Lines):
-    """A vertical line between panes."""
-
-    def __init__(self) -> None:
-        super().__init__(classes="separator")
-
-    def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
-        """The line."""
-        return tuple((Span("│", "line"),) for _ in range(height))
