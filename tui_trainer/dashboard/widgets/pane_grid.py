@@ -32,12 +32,10 @@ class PaneGrid(Vertical):
         self._make_pane = make_pane
         self._plan: tuple[PaneRow, ...] = ()
         self._names: list[list[str]] = []
+        # Kept here: a row that was just mounted may not know its panes as its children yet.
         self._panes: list[list[Widget]] = []
         self._edges: list[Rule] = []
         self._holders: list[Horizontal] = []
-        self._edges: list[Rule] = []
-        # A row that was just mounted may not know its panes as its children yet.
-        self._rows: list[tuple[Horizontal, list[Widget]]] = []
         # Panes are taken away and made while others may be asked for.
         self._placing = asyncio.Lock()
 
