@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from tests.builders import evaluated, log_bytes, same, session_start, steps
+from tests.builders import environment, evaluated, log_bytes, same, session_start, steps
 from tests.dashboard.conftest import MakeRun, shows
+from tests.dashboard.hostile import texts
 from tests.dashboard.nasty_runs import append_nasty, nasty_annotations, nasty_line
 from tui_trainer import paths
 from tui_trainer.core import events
@@ -18,9 +20,11 @@ from tui_trainer.core.sealed_json import Damage, encode_sealed, seal
 from tui_trainer.dashboard.app import DashboardApp
 from tui_trainer.dashboard.detail import DetailReader
 from tui_trainer.dashboard.once import render_frame
+from tui_trainer.dashboard.panes.configuration import configuration_rows
 from tui_trainer.dashboard.tails import RunList, RunTail
 from tui_trainer.dashboard.terminal import Appearance
 from tui_trainer.store.registry import Registry
+from tui_trainer.store.run_facts import read_facts
 
 BACKWARDS = {"batch_size": -(10**9), "epochs": 3}
 """Of such a run the speed, which fades by the time that samples take, is no number."""
@@ -117,6 +121,21 @@ def test_metrics_and_splits_without_number_take_bounded_memory(make_run: MakeRun
     assert len(tables) <= 8 and max(len(table.metrics) for table in tables.values()) <= 256
     assert tables["validation"]["accuracy"].tolist() == [0.5] * 4
     assert len(view.record.snapshot.last) <= 8
+
+
+def test_of_packages_without_number_some_are_listed_and_the_rest_counted(
+    make_run: MakeRun,
+) -> None:
+    run = make_run()
+    run.train()
+    packages = {f"package{number}": "1.0" for number in range(2100)}
+    content = msgspec.json.encode(msgspec.structs.replace(environment(), packages=packages))
+    (run.folder.path / paths.ENVIRONMENT).write_bytes(content)
+    view = RunTail(run.folder).read()
+    assert view is not None
+    lines = texts(configuration_rows(view.record, read_facts(run.folder.path), 80))
+    assert sum("package" in line and "1.0" in line for line in lines) == 2000
+    assert any("and 100 more" in line for line in lines)
 
 
 def make_folder(path: Path) -> None:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 from pathlib import Path
@@ -126,7 +125,7 @@ def nothing_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 async def test_whatever_is_pressed_over_whatever_run_the_frame_is_whole(
     registry: Registry, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    choose = choices_of(os.environ.get("WALK", "walk"))
+    choose = choices_of("walk")
     live = make_run("live", live=True)
     live.train()
     for name in ("ended", "nasty"):

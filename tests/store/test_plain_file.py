@@ -29,7 +29,7 @@ from tui_trainer.store.run_folder import (
 
 def make_large(path: Path) -> None:
     with open(path, "wb") as file:
-        file.truncate(1 << 30)
+        file.truncate(100 << 20)
 
 
 REPLACEMENTS: dict[str, Callable[[Path], object]] = {
