@@ -175,7 +175,7 @@ def test_a_second_signal_ends_at_once_and_the_last_checkpoint_stays(live: LiveRu
 
 
 def test_a_run_outlives_the_sudden_end_of_its_dashboards(home: Home) -> None:
-    shown = ("running", r"loss +train \d\.\d+")
+    shown = ("running", r"loss +train ~?\d\.\d+")
     train = home.open(*LONG, "--dashboard")
     train.wait_for(*shown)
     train.process.kill(signal.SIGKILL)

@@ -82,6 +82,6 @@ def check_dashboard_on(home: Home, shown: dict[str, Any]) -> None:
     accuracy = f"{shown['last']['test']['accuracy']:.4f}"
     terminal.wait_for(shown["name"] or shown["run"], "finished", accuracy)
     terminal.send("q")
-    terminal.wait_for(r"1 run · 0 live", r"▸ ✓ finished +run1")
+    terminal.wait_for(r"1 run · 0 live", r"▸ +✓ finished +run1")
     terminal.send("q")
     assert terminal.finish() == 0
