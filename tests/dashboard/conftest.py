@@ -157,7 +157,7 @@ def screen_text(app: App[None]) -> str:
 
 
 async def until(
-    pilot: Pilot[None], condition: Callable[[], bool], *, within_s: float = 10.0
+    pilot: Pilot[None], condition: Callable[[], bool], *, within_s: float = 20.0
 ) -> None:
     """Wait for a condition, not for a time."""
     deadline = time.monotonic() + within_s

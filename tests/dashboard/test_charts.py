@@ -45,9 +45,16 @@ def shown_range(app: DashboardApp) -> tuple[float, float]:
     return axis.low, axis.high
 
 
+def is_drawn(app: DashboardApp, count: int) -> bool:
+    """Whether a chart of so many steps is in sight."""
+    panes = list(app.screen.query(ChartPane))[:1]
+    curves = [curve for pane in panes for curve in pane.content.spec.curves]
+    return any(len(curve.x) == count for curve in curves)
+
+
 async def settle(pilot: Pilot[None], app: DashboardApp, count: int) -> None:
     """Wait until so many steps are drawn."""
-    await until(pilot, lambda: len(screen_of(app).steps) == count)
+    await until(pilot, lambda: len(screen_of(app).steps) == count and is_drawn(app, count))
     await pilot.pause()
 
 

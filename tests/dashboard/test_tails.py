@@ -154,6 +154,9 @@ def test_the_watcher_posts_only_what_changed(registry: Registry, make_run: MakeR
     assert [type(message) for message in posted] == [RunUpdated, RunsUpdated]
     run.emit(steps(26, 1, epoch=3))
     watcher._look_at_runs()
+    assert len(posted) == 2  # steps alone are in no hurry
+    run.emit(events.Message(text="something that a person waits for"))
+    watcher._look_at_runs()
     assert isinstance(posted[-1], RunUpdated)
     assert posted[-1].view.record.snapshot.step == 26
 

@@ -18,11 +18,12 @@ from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_facts import RunFacts, read_facts
 from tui_trainer.store.run_folder import RunFolder
 
-_LIVE_S = 0.1
+_LIVE_S = 0.2
+_STEPS_S = 0.5
 _REST_S = 0.5
 _LIST_S = 0.5
 _LIST_BEHIND_RUN_S = 2.0
-_SPARKED_RUNS = 500
+_SPARKED_FIRST, _SPARKED_RUNS = 40, 500
 
 
 class Watcher(threading.Thread):
@@ -48,6 +49,7 @@ class Watcher(threading.Thread):
         self._spans: dict[RunFolder, tuple[StepSpan, ...]] = {}
         self._tails: dict[RunFolder, RunTail] = {}
         self._views: dict[RunFolder, RunView] = {}
+        self._waiting: dict[RunFolder, RunView] = {}
         self._facts: dict[RunFolder, RunFacts] = {}
         self._failed: set[RunFolder] = set()
         self._turn = 0
@@ -97,15 +99,23 @@ class Watcher(threading.Thread):
             tail.look_closer(spans.get(folder, ()))
         news = self._read([folder for folder, tail in self._tails.items() if not tail.is_behind])
         news |= self._read_on()
-        self._views |= news
-        for view in news.values():
-            self._post(RunUpdated(view))
-        if news:
-            self._post_due = time.monotonic() + _LIVE_S
+        self._post_in_turn(news)
         if self._behind():
             return 0.0
         is_live = any(view.record.state.is_live for view in self._views.values())
-        return _LIVE_S if news or is_live else _REST_S
+        return _LIVE_S if self._waiting or news or is_live else _REST_S
+
+    def _post_in_turn(self, news: dict[RunFolder, RunView]) -> None:
+        """Post what a person waits for at once, mere steps no more often than an eye follows."""
+        self._waiting |= news
+        is_urgent = any(_tells(view, self._views.get(folder)) for folder, view in news.items())
+        self._views |= news
+        now = time.monotonic()
+        if self._waiting and (is_urgent or now >= self._post_due):
+            for view in self._waiting.values():
+                self._post(RunUpdated(view))
+            self._waiting = {}
+            self._post_due = now + (_LIVE_S if self._behind() else _STEPS_S)
 
     def _follow_targets(self) -> None:
         """Keep a tail for each run that is to be watched, and for no other."""
@@ -116,7 +126,7 @@ class Watcher(threading.Thread):
         self._tails = {folder: self._tails.get(folder) or RunTail(folder) for folder in targets}
         self._views = {folder: view for folder, view in self._views.items() if folder in targets}
         self._facts = {folder: facts for folder, facts in self._facts.items() if folder in targets}
-        self._post_due = 0.0
+        self._post_due, self._waiting = 0.0, {}
         for view in self._views.values():
             # Whoever asked may not have seen it.
             self._post(RunUpdated(view))
@@ -165,7 +175,9 @@ class Watcher(threading.Thread):
         is_alone = not self._tails
         self._list_due = now + (_LIST_S if is_alone else _LIST_BEHIND_RUN_S)
         records = self._list.read()
-        losses = self._list.read_losses(records[:_SPARKED_RUNS]) if is_alone else {}
+        # The first list is not kept waiting for curves that are not in sight.
+        sparked = _SPARKED_FIRST if self._shown is None else _SPARKED_RUNS
+        losses = self._list.read_losses(records[:sparked]) if is_alone else {}
         shown = (
             [
                 (record.run, record.state, record.snapshot.seq, record.annotations)
@@ -183,3 +195,19 @@ class Watcher(threading.Thread):
         if text and text != self._failure:
             self._post(WatchFailed(text))
         self._failure = text
+
+
+def _tells(view: RunView, before: RunView | None) -> bool:
+    """Whether a picture tells of more than further steps."""
+    if before is None:
+        return True
+    return (
+        view.record.state != before.record.state
+        or view.record.annotations != before.record.annotations
+        or view.happenings[-1:] != before.happenings[-1:]
+        or view.console != before.console
+        or view.is_whole != before.is_whole
+        or view.session != before.session
+        # Steps that were merged, cut off, or read again where someone looks closer.
+        or view.series.steps.generation != before.series.steps.generation
+    )

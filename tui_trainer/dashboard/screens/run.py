@@ -31,7 +31,7 @@ from tui_trainer.dashboard.widgets.text_rows import TextRows
 
 _HEADER_ROWS, _FOOTER_ROWS, _RULES = 2, 1, 2
 _OVERVIEW, _CHARTS = 1, 2
-_CHART_SHARE, _MOST_WAIT_S = 0.01, 0.5
+_CHART_SHARE, _MOST_WAIT_S = 0.006, 0.7
 """How much of one core charts may take while nobody touches a key, and how late they may be."""
 
 
