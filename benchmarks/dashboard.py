@@ -26,7 +26,7 @@ _LAST_WORDS = "the last of the log"
 _FOOTER = r"\? help"
 _CHARTS_PAGE = "2"
 _AXIS = r"(?:^|│) {7}0(?= {4,}\d)"
-_GROUPS, _UPDATES = 10, 20
+_GROUPS, _UPDATES = 8, 6
 _IDLE_S = 5.0
 _PLANNED_STEPS = 26_000_000
 
