@@ -142,6 +142,16 @@ def test_points_of_the_loss_follow_a_resume(make_run: MakeRun) -> None:
     assert tail.read().tolist() == [2.0, 2.0, 7.0, 7.0]
 
 
+def test_points_of_a_long_loss_stand_for_equal_parts_of_the_run(make_run: MakeRun) -> None:
+    run, count = make_run(), 60_000
+    run.emit(session_start(steps=count))
+    for first in range(1, count + 1, 500):
+        run.emit(steps(first, 500, loss=(1.0 if first <= count // 2 else 0.0,) * 500))
+    points = LossTail(run.folder).read()
+    assert len(points) == 24
+    assert points[:11].tolist() == [1.0] * 11 and points[13:].tolist() == [0.0] * 11
+
+
 def test_the_watcher_posts_only_what_changed(registry: Registry, make_run: MakeRun) -> None:
     run = make_run(live=True)
     run.train()

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from tui_trainer.core.console import ConsoleText
-from tui_trainer.core.events import Event, Resumed, RunStarted, Steps
+from tui_trainer.core.events import Event, Resumed, Steps
 from tui_trainer.core.findings import Finding, fold_finding
+from tui_trainer.core.growing_table import GrowingTable
 from tui_trainer.core.happenings import Happening, describe_event, without_routine
 from tui_trainer.core.log_index import LogIndex, LogPlace
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import LogFold, apply
-from tui_trainer.core.series import RunSeries, SeriesView
-from tui_trainer.core.tables import FloatArray, splice
+from tui_trainer.core.series import RunSeries, SeriesView, floats
+from tui_trainer.core.tables import FloatArray, merge_rows, splice
 from tui_trainer.dashboard.console_tail import ConsoleTail
 from tui_trainer.dashboard.detail import DetailReader, StepSpan
 from tui_trainer.dashboard.views import RunView
@@ -36,7 +37,7 @@ from tui_trainer.store.run_folder import (
 READ_ERRORS = (TuitrainError, OSError, ValueError, OverflowError)
 """What reading a run can raise: the folder may go, be forbidden, or hold nonsense."""
 _MOST_HAPPENINGS = 1000
-_SPARK_POINTS = 24
+_SPARK_POINTS, _SPARK_ROWS = 24, 1 << 10
 _SPARK_LOG_BYTES = 8 << 20
 _SPARK_READ_BYTES = 2 << 20
 
@@ -195,7 +196,7 @@ class LossTail:
 
     def __init__(self, folder: RunFolder) -> None:
         self._reader = EventLogReader(folder.events)
-        self._series = RunSeries()
+        self._table = GrowingTable(("loss",), _SPARK_ROWS)
 
     @property
     def size_read(self) -> int:
@@ -206,20 +207,26 @@ class LossTail:
         """The mean loss of each of a few equal parts of the run so far."""
         batch = self._reader.read(limit_bytes=_SPARK_LOG_BYTES)
         if batch.restarted:
-            self._series = RunSeries()
-        for event in _with_losses(batch.events):
-            self._series.apply(event)
-        losses = self._series.view().steps["loss"]
-        losses = losses[np.isfinite(losses)]
-        if len(losses) <= _SPARK_POINTS:
-            return losses
-        edges = np.linspace(0, len(losses), _SPARK_POINTS + 1).astype(np.intp)
-        sums: FloatArray = np.add.reduceat(losses, edges[:-1]) / np.diff(edges)
-        return sums
+            self._table = GrowingTable(("loss",), _SPARK_ROWS)
+        for event in batch.events:
+            self._take(event)
+        table = self._table.view()
+        if len(table) > _SPARK_POINTS:
+            # Equal parts in steps: of a long run, many may lie in one row.
+            edges = np.linspace(0.0, table.step[-1], _SPARK_POINTS, endpoint=False)
+            table = merge_rows(table, np.unique(np.searchsorted(table.step, edges, "right")))
+        losses = table["loss"]
+        return losses[np.isfinite(losses)]
 
-
-def _with_losses(batch: Iterable[Event]) -> Iterable[Event]:
-    return (event for event in batch if isinstance(event, (RunStarted, Resumed, Steps)))
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Resumed):
+            self._table.cut(event.from_step)
+        elif isinstance(event, Steps) and event.loss:
+            if event.first <= self._table.last("step"):
+                self._table.cut(event.first - 1)
+            count = len(event.loss)
+            step = np.arange(event.first, event.first + count, dtype=np.float64)
+            self._table.extend({"step": step, "loss": floats(event.loss, count)})
 
 
 class RunList:
