@@ -32,7 +32,7 @@ from tui_trainer.dashboard.panes.console import console_rows
 from tui_trainer.dashboard.panes.diagnosis import diagnosis_rows
 from tui_trainer.dashboard.panes.events import all_event_rows
 from tui_trainer.dashboard.rows import fit_row
-from tui_trainer.dashboard.widgets.text_page import TextPage
+from tui_trainer.dashboard.widgets.text_page import MakePage, TextPage
 from tui_trainer.store.run_facts import RunFacts
 
 WIDTHS = st.integers(1, 250)
@@ -317,6 +317,30 @@ async def test_a_page_that_does_not_follow_begins_at_its_start_and_takes_what_is
         await shows(pilot, "lines 4–12 of 12", "few 11")
         app.fill(2, "fewer")
         await shows(pilot, "fewer 0", "fewer 1")
+
+
+async def test_lines_are_made_anew_only_from_something_else_or_for_another_width() -> None:
+    app, made = PageApp(follows=False), list[tuple[str, int]]()
+
+    def make(what: str) -> MakePage:
+        def lines(width: int) -> list[Row]:
+            made.append((what, width))
+            return [(Span(what, "text"),)]
+
+        return lines
+
+    async with app.run_test(size=(50, 10)) as pilot:
+        app.page.show(make("one"), ("same",))
+        await shows(pilot, "one")
+        made.clear()
+        app.page.show(make("two"), ("same",))
+        await pilot.pause()
+        assert made == []
+        app.page.show(make("three"), ("other",))
+        await shows(pilot, "three")
+        assert [what for what, _ in made] == ["three"]
+        await pilot.resize_terminal(40, 10)
+        await until(pilot, lambda: made[-1] == ("three", 39))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (60, 18), (250, 80)])

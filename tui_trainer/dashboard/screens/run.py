@@ -45,7 +45,7 @@ class RunScreen(SizingScreen):
         super().__init__(view)
         self._drafts = CurveDrafts()
         self._chart_pace = Pace(_CHART_SHARE, _MOST_WAIT_S)
-        self._charts_may_wait = self._charts_wait = False
+        self._has_only_news = self._will_draw_charts = False
         self._page = _OVERVIEW
         self._chosen = ""
         self._is_enlarged = False
@@ -71,7 +71,7 @@ class RunScreen(SizingScreen):
     def show(self, view: RunView) -> None:
         """Show this picture of the run from now on."""
         self._view = view
-        self._charts_may_wait = True
+        self._has_only_news = True
         self.place_panes_soon()
 
     def compare_anew(self) -> None:
@@ -82,27 +82,27 @@ class RunScreen(SizingScreen):
     async def place_panes(self) -> None:
         """Give the panes their places, and draw them."""
         plan = self.query_one(PaneGrid).plan
-        may_wait, self._charts_may_wait = self._charts_may_wait, False
+        only_news, self._has_only_news = self._has_only_news, False
         await self._arrange()
         self._refresh()
-        if may_wait and self.query_one(PaneGrid).plan == plan:
+        if only_news and self.query_one(PaneGrid).plan == plan:
             self._draw_charts_in_turn()
         else:
             self.redraw_charts()
 
     def _draw_charts_in_turn(self) -> None:
         """Draw the charts now or, where that would take too much of the time, soon."""
-        if self._charts_wait:
+        if self._will_draw_charts:
             return
         wait_s = self._chart_pace.wait_s
         if wait_s > 0:
-            self._charts_wait = True
+            self._will_draw_charts = True
             self.set_timer(wait_s, self._draw_waiting_charts)
         else:
             self.redraw_charts()
 
     def _draw_waiting_charts(self) -> None:
-        self._charts_wait = False
+        self._will_draw_charts = False
         self.redraw_charts()
 
     @property

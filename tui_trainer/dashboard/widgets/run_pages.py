@@ -11,7 +11,7 @@ from tui_trainer.dashboard.panes.diagnosis import diagnosis_rows
 from tui_trainer.dashboard.panes.events import all_event_rows
 from tui_trainer.dashboard.views import RunView
 from tui_trainer.dashboard.widgets.pane_grid import Rule
-from tui_trainer.dashboard.widgets.text_page import TextPage
+from tui_trainer.dashboard.widgets.text_page import MakePage, TextPage
 
 EVENTS_PAGE, LOG_PAGE, SETTINGS_PAGE = 3, 4, 5
 _PARTS = {
@@ -52,16 +52,25 @@ class RunPages(Vertical):
     def show(self, view: RunView) -> None:
         """Show what the page says of this picture of the run."""
         record = view.record
-        makers = {
-            "diagnosis": lambda width: diagnosis_rows(
-                record, view.findings, width, is_whole=view.is_whole
+        makers: dict[str, tuple[MakePage, object]] = {
+            "diagnosis": (
+                lambda width: diagnosis_rows(record, view.findings, width, is_whole=view.is_whole),
+                None,
             ),
-            "all-events": lambda width: all_event_rows(view.happenings, width),
-            "worker-log": lambda width: console_rows(view.console, width),
-            "settings": lambda width: configuration_rows(record, view.facts, width),
+            # These are long, and seldom others than a moment ago.
+            "all-events": (
+                lambda width: all_event_rows(view.happenings, width),
+                (view.happenings,),
+            ),
+            "worker-log": (lambda width: console_rows(view.console, width), (view.console,)),
+            "settings": (
+                lambda width: configuration_rows(record, view.facts, width),
+                (view.facts, record.snapshot.session, record.snapshot.choices),
+            ),
         }
         for name in _PARTS.get(self._page, ()):
-            self.query_one(f"#{name}", TextPage).show(makers[name])
+            make, of = makers[name]
+            self.query_one(f"#{name}", TextPage).show(make, of)
 
     @property
     def scrolled(self) -> TextPage | None:

@@ -36,6 +36,7 @@ class TextPage(ScrolledLines):
         self._is_held = False
         self._has_news = False
         self._make: MakePage = lambda width: ()
+        self._of: object = None
         self._rows: tuple[Row, ...] = ()
 
     @property
@@ -43,9 +44,14 @@ class TextPage(ScrolledLines):
         """Whether a page that follows shows what it showed when someone scrolled up."""
         return self._is_held
 
-    def show(self, make: MakePage) -> None:
-        """Show this from now on, or, while held, once it is back at the end."""
-        self._make = make
+    def show(self, make: MakePage, of: object = None) -> None:
+        """Show this from now on, or, while held, once it is back at the end.
+
+        `of` is what the lines are made of: while that is the same, so are they.
+        """
+        if of is not None and of == self._of:
+            return
+        self._make, self._of = make, of
         if self._is_held:
             self._has_news = self._has_news or self._rows != self._build()
             self.redraw()
