@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from textual.events import MouseDown, MouseEvent, MouseMove, MouseUp
 from textual.geometry import Offset
 from textual.pilot import Pilot
 
@@ -195,24 +196,51 @@ def _scroll_up() -> type:
     return MouseScrollUp
 
 
+async def use_mouse(
+    pilot: Pilot[None], pane: ChartPane, kind: type[MouseEvent], at: Offset, button: int = 1
+) -> None:
+    """Do it as a terminal does: the pilot goes by the app, which makes clicks of it."""
+    x, y = pane.region.offset + at
+    pilot.app.post_message(kind(None, x, y, 0, 0, button, False, False, False, x, y))
+    await pilot.pause()
+
+
 async def test_a_box_that_is_drawn_is_shown_alone(registry: Registry, make_run: MakeRun) -> None:
     app = open_on(registry, long_run(make_run))
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot, app, 400)
         pane = pane_of(app, "loss")
-        await pilot.mouse_down(pane, Offset(20, 4))
-        await pilot.hover(pane, Offset(40, 10))
+        await use_mouse(pilot, pane, MouseDown, Offset(20, 4))
+        await use_mouse(pilot, pane, MouseMove, Offset(40, 10))
         drawn = "".join(
             span.text for row in pane.plot.rows for span in row if span.role == "cursor"
         )
         assert "─" * 10 in drawn
-        await pilot.mouse_up(pane, Offset(40, 10))
+        await use_mouse(pilot, pane, MouseUp, Offset(40, 10))
         low, high = shown_range(app)
         assert 0 < low < high < 400
         assert screen_of(app).options.y_box is not None
         y_axis = pane_of(app, "loss").plot.y_axis
         assert y_axis is not None and y_axis.high < 1.0
         assert pane_of(app, "accuracy").content.spec.y_window is None
+        assert screen_of(app).options.cursor is None
+
+
+async def test_a_drag_moves_what_is_shown_and_leaves_no_cursor(
+    registry: Registry, make_run: MakeRun
+) -> None:
+    app = open_on(registry, long_run(make_run))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot, app, 400)
+        await pilot.press("z", "z")
+        pane, (low, high) = pane_of(app, "loss"), shown_range(app)
+        await use_mouse(pilot, pane, MouseDown, Offset(20, 8), button=3)
+        await use_mouse(pilot, pane, MouseMove, Offset(40, 8), button=3)
+        await use_mouse(pilot, pane, MouseUp, Offset(40, 8), button=3)
+        after = shown_range(app)
+        assert after[0] < low and after[1] < high
+        assert abs((after[1] - after[0]) - (high - low)) < 1e-6
+        assert screen_of(app).options.cursor is None
 
 
 async def test_values_are_copied_and_charts_are_written(

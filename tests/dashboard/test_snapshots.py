@@ -18,6 +18,7 @@ from tests.dashboard.example_runs import NOW, make_examples
 from tui_trainer.dashboard.app import DashboardApp
 from tui_trainer.dashboard.screens.compare import CompareScreen
 from tui_trainer.dashboard.screens.run import RunScreen
+from tui_trainer.dashboard.screens.viewport import ViewportScreen
 from tui_trainer.dashboard.views import RunView
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder
@@ -58,16 +59,32 @@ def keys(*pressed: str, shown: str = "", first: str = "run") -> Before:
         assert isinstance(app, DashboardApp)
         await until(pilot, lambda: len(app.records) == 3)
         await shows(pilot, first)
+        await all_is_drawn(pilot, app)
         await pilot.press(*pressed)
         if shown:
             await shows(pilot, shown)
-        await until(pilot, lambda: all(view.is_whole and view.facts for view in watched(app)))
-        before = ""
-        while before != screen_text(app):
-            before = screen_text(app)
-            await pilot.pause()
+        await all_is_drawn(pilot, app)
 
     return press
+
+
+async def all_is_drawn(pilot: Pilot[None], app: DashboardApp) -> None:
+    """Wait until the runs are read, and until the charts, which take their turn, show it."""
+    await until(pilot, lambda: all(view.is_whole and view.facts for view in watched(app)))
+    await until(pilot, lambda: not is_behind(app))
+    before = ""
+    while before != screen_text(app):
+        before = screen_text(app)
+        await pilot.pause()
+
+
+def is_behind(app: DashboardApp) -> bool:
+    """Whether a screen knows more than it shows."""
+    screens = [screen for screen in app.screen_stack if isinstance(screen, ViewportScreen)]
+    return any(
+        screen._is_behind or (isinstance(screen, RunScreen) and screen._will_draw_charts)
+        for screen in screens
+    )
 
 
 def watched(app: DashboardApp) -> list[RunView]:

@@ -142,10 +142,13 @@ class ViewportScreen(DashboardScreen):
 
     def action_cursor(self, dots: int) -> None:
         """Move the cursor by so many dots of the chart, by one step at least."""
-        x, shown, pane = self.steps.x(self._options.x_kind), self._shown(), self._pane
+        pane = self._pane
+        if pane is None:
+            return
+        x, shown = self.steps.x(self._options.x_kind), self._shown()
         cursor = self._options.cursor
         self._cursor_is_pinned = True
-        if cursor is None or not shown[0] <= cursor <= shown[1] or pane is None:
+        if cursor is None or not shown[0] <= cursor <= shown[1]:
             self._point(min(shown[1], self._data[1]))
             return
         row = row_at(x, cursor)

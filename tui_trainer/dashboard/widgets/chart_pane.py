@@ -80,6 +80,7 @@ class ChartPane(Lines):
         self._plot = Plot(())
         self._is_chosen = False
         self._drag: tuple[int, int, int] | None = None
+        self._has_dragged = False
         self._box: tuple[float, float, float, float] | None = None
 
     @property
@@ -146,6 +147,7 @@ class ChartPane(Lines):
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Begin to draw a box, or, with the right button or ctrl, to move what is shown."""
         self.post_message(self.Chosen(self))
+        self._has_dragged = False
         button = _RIGHT_BUTTON if event.ctrl else event.button
         if button in (_LEFT_BUTTON, _RIGHT_BUTTON):
             self._drag = (button, event.x, event.y)
@@ -161,6 +163,7 @@ class ChartPane(Lines):
         button, from_x, from_y = self._drag
         if button == _RIGHT_BUTTON:
             if event.x != from_x:
+                self._has_dragged = True
                 self.post_message(self.Panned((from_x - event.x) / self.columns))
                 self._drag = (button, event.x, event.y)
             return
@@ -168,7 +171,7 @@ class ChartPane(Lines):
         if max(abs(event.x - from_x), abs(event.y - from_y)) >= _DRAG_CELLS:
             x0, y0, x1, y1 = corners
             if x0 is not None and y0 is not None and x1 is not None and y1 is not None:
-                self._box = (x0, y0, x1, y1)
+                self._box, self._has_dragged = (x0, y0, x1, y1), True
                 self.redraw()
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
@@ -181,6 +184,9 @@ class ChartPane(Lines):
 
     def on_click(self, event: events.Click) -> None:
         """A click leaves the cursor where it is; two show everything again."""
+        # What was pressed and let go over the same pane is a click too, whatever was dragged there.
+        if self._has_dragged:
+            return
         x = self._x_at(event.x)
         if event.chain > 1:
             self.post_message(self.Reset())
