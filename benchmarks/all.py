@@ -15,6 +15,7 @@ _NAMES = [
     "log_cost",
     "memory",
     "safety",
+    "data",
     "charts",
     "dashboard",
     "watched",

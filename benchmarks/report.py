@@ -20,6 +20,7 @@ _ORDER = [
     "log_cost",
     "memory",
     "safety",
+    "data",
     "dashboard",
     "charts",
     "watched",

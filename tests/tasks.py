@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.prepared import Arrays, save_prepared
 from tui_trainer.core.catalog import DATASETS, DatasetEntry
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import Setting, resolve
 from tui_trainer.core.specs import DatasetSpec, Kind
 from tui_trainer.data.prepare import prepare_dataset
-from tui_trainer.data.prepared import Arrays, save_prepared
 from tui_trainer.models.code_loader import CodeLoader
 from tui_trainer.train.setup import Task, set_up
 from tui_trainer.train.step import Stepper
@@ -106,6 +106,7 @@ def make_stepper(task: Task, **changes: Any) -> Stepper:
     """The stepper that a trainer would make for a task."""
     options = {
         "seed": task.config.training.seed,
+        "task": task.spec.task,
         "clip_norm": task.config.optimizer.clip_norm,
         "micro_batch": task.micro_batch,
     } | changes

@@ -41,7 +41,7 @@ def imported_by(home: Home, line: str, *, prints: str = "") -> tuple[int, set[st
 
 
 GROUPS = {
-    "data": ("list", "info", "get", "import", "verify", "remove"),
+    "data": ("list", "info", "get", "import", "preview", "verify", "remove"),
     "runs": ("list", "show", "logs", "stop", "pause", "continue", "checkpoint", "set"),
 }
 COMMANDS = ["train", "attach", "resume", "eval", "export-onnx", "dashboard"]
@@ -106,6 +106,12 @@ def test_commands_that_prepare_and_remove_stay_free_of_torch(home: Home, tmp_pat
         status, modules = imported_by(home, line)
         assert status == expected
         assert not modules & (TORCH_SIDE | {"numpy", "textual"})
+
+
+def test_looking_at_samples_stays_free_of_torch(home: Home) -> None:
+    status, modules = imported_by(home, "data preview digits --augmented --flip 1")
+    assert status == 0
+    assert not modules & (TORCH_SIDE - {"PIL"} | {"textual"})
 
 
 def test_dashboard_is_free_of_torch() -> None:

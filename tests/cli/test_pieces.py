@@ -11,8 +11,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests import builders
-from tui_trainer.cli import live, logs, training
+from tui_trainer.cli import evaluate, live, logs, training
 from tui_trainer.cli.options import SETTING_OPTIONS, setting_option
+from tui_trainer.cli.runs import query
 from tui_trainer.core import events
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.jobs import JobResult, failure
@@ -287,3 +288,61 @@ def test_worker_that_died_of_a_full_disk_is_said_to_have(
     with pytest.raises(StorageError, match="is full") as caught:
         starting.settle(folder, Silent(), "new")  # type: ignore[arg-type]
     assert "tuitrain resume run1" in caught.value.hint
+
+
+def test_what_a_run_is_judged_by_is_told_in_place_of_accuracy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    epoch = replace(epoch_finished(), train={"loss": 0.25})
+    judged = builders.evaluated(metrics={"loss": 0.5, "rmse": 54.25, "r2": 0.5})
+    worse = builders.evaluated(step=20, metrics={"loss": 0.4, "rmse": 60.0, "r2": 0.4})
+    tested = builders.evaluated("test", step=30, metrics={"loss": 0.5, "rmse": 56.5})
+    start = builders.session_start(metric="rmse")
+    history = [start, epoch, judged, epoch, worse, tested]
+    lines = describe(*history)
+    assert "loss 0.2500  val loss 0.5000  rmse 54.2500 best" in lines[1]
+    assert "rmse 60.0000 " in lines[2] and " best" not in lines[2]
+    assert not any("accuracy" in line for line in lines)
+    run = record(fold(*history), RunState.FINISHED)
+    assert "val rmse 60.0000" in live.render_progress(run, 200).plain
+    training.print_ending(run)
+    out = capsys.readouterr().out
+    assert "test rmse 56.5000" in out and "best validation rmse 54.2500 at step 10" in out
+    assert query._row(run)[6:8] == ["rmse 54.2500", "56.5000"]
+    assert ("best", "rmse 54.2500 at step 10") in query._facts(run)
+
+
+_MISTAKES: dict[str, dict[str, Any]] = {
+    "multilabel": {"labels": ["even"], "predicted": [], "loss": 2.0},
+    "regression": {
+        "target": "height", "value": 160.0, "predicted": 185.5, "error": 25.5, "deviations": 2.55,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "told"),
+    [
+        (
+            "multilabel",
+            {"classes": [{"class": "even", "count": 3, "precision": None, "recall": 0.5,
+                          "f1": 0.25, "average_precision": 0.75}]},
+            ["average precision", "even", "0.7500", "sample 4: even taken for none"],
+        ),
+        (
+            "regression",
+            {"targets": [{"target": "height", "rmse": 12.5, "mae": 8.0, "r2": None}]},
+            ["RMSE", "height", "12.5000", "height 160.000 predicted as 185.500, 2.5 deviations"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_report_is_printed_by_its_task(
+    capsys: pytest.CaptureFixture[str], task: str, rows: dict[str, Any], told: list[str]
+) -> None:
+    report = {
+        "run": "run1", "checkpoint": "step-1", "split": "test", "count": 9, "task": task,
+        "loss": 0.5, "report": "report.json", "mistakes": [{"index": 4} | _MISTAKES[task]],
+    }  # fmt: skip
+    evaluate._print(report | rows, [])
+    out = capsys.readouterr().out
+    assert all(text in out for text in told), out

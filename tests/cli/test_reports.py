@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -62,23 +61,6 @@ def test_files_that_are_not_as_they_were_are_named(trained: Home) -> None:
     assert "changed_files" not in trained.json("runs", "list")[0]
     facts = [line.split(maxsplit=2) for line in trained.do("runs", "show", "1").splitlines()]
     assert {fact[1]: fact[2] for fact in facts if fact[0] == "files"} == expected
-
-
-def test_datasets_are_reported_under_steady_names(home: Home, tmp_path: Path) -> None:
-    listed = home.json("data", "list")
-    assert [row["dataset"] for row in listed] == ["digits", "mnist", "wine", "breast-cancer"]
-    assert [row["prepared"] for row in listed] == [True, False, False, False]
-    assert home.json("data", "info", "digits") == listed[0]
-    assert listed[0]["counts"] == {"train": 1438, "test": 359}
-    assert home.json("data", "verify", "digits") == {
-        "dataset": "digits",
-        "files": 4,
-        "intact": True,
-    }
-    home.data = tmp_path / "data"
-    assert home.json("data", "get", "digits")["path"] == str(home.data / "digits")
-    assert home.json("data", "remove", "digits") == {"dataset": "digits", "removed": True}
-    assert home.json("data", "info", "digits")["prepared"] is False
 
 
 METRIC = """

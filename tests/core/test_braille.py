@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tui_trainer.core.axis import Axis
-from tui_trainer.core.braille import rasterize, reduce_columns, rows_of, sparkline
+from tui_trainer.core.braille import Columns, rasterize, reduce_columns, rows_of, sparkline
 
 VALUES = arrays(np.float64, st.integers(1, 400), elements=st.floats(-1e6, 1e6))
 
@@ -54,6 +54,26 @@ def test_few_points_are_joined_by_lines_but_not_across_a_gap() -> None:
     assert joined.low.tolist() == [float(value) for value in range(11)]
     x, y = np.array([0.0, 5.0, 10.0]), np.array([0.0, np.nan, 10.0])
     assert np.isnan(reduce_columns(x, y, 0.0, 10.0, 11).low[1:10]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(VALUES, min_size=1, max_size=4), st.integers(2, 60), st.integers(1, 20))
+def test_curves_drawn_at_once_are_those_drawn_one_by_one(
+    curves: list[np.ndarray], width: int, height: int
+) -> None:
+    axis = Axis(-1e6, 1e6, (), ())
+    alone = [
+        reduce_columns(np.arange(len(y), dtype=np.float64), y, 0.0, 399.0, width * 2)
+        for y in curves
+    ]
+    together = Columns(
+        np.array([one.low for one in alone]),
+        np.array([one.high for one in alone]),
+        np.array([one.measured for one in alone]),
+        np.array([one.non_finite for one in alone]),
+    )
+    expected = [rasterize(one, axis, width, height) for one in alone]
+    assert np.array_equal(rasterize(together, axis, width, height), expected)
 
 
 def test_a_sparkline_falls() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -14,6 +16,7 @@ from tui_trainer.core.catalog import (
     is_model_name,
     misfit,
 )
+from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.errors import DatasetError, ModelError
 
 _TEXTS = msgspec.structs.replace(
@@ -24,7 +27,7 @@ _BY_KIND = {"image": DATASETS["mnist"], "table": DATASETS["wine"], "tokens": _TE
 
 @pytest.mark.parametrize("entry", DATASETS.values(), ids=DATASETS)
 def test_the_default_model_fits(entry: DatasetEntry) -> None:
-    assert misfit(MODELS[entry.default_model], entry) is None
+    assert misfit(find_model(entry.default_model), entry) is None
     assert DATASETS[entry.name] is find_dataset(entry.name) is entry
 
 
@@ -66,3 +69,48 @@ def test_unknown_names_are_told_the_nearest() -> None:
     with pytest.raises(DatasetError) as dataset:
         find_dataset("mnits")
     assert dataset.value.hint == "Did you mean mnist?"
+
+
+@pytest.mark.parametrize("entry", DATASETS.values(), ids=DATASETS)
+def test_an_entry_says_whose_the_data_are_and_what_they_are(entry: DatasetEntry) -> None:
+    assert entry.licence
+    assert entry.source
+    assert entry.is_installed != entry.importable
+    assert bool(entry.download_bytes) == (entry.origin == "download or import")
+    assert (entry.num_classes > 0) == (entry.task == "classification")
+    assert bool(entry.targets) == (entry.task == "regression")
+    assert len(set(entry.classes)) == len(entry.classes)
+    assert entry.size in (0, entry.shape[-1])
+    assert len(entry.title) < 95
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "is_described"),
+    [
+        ("mnist", {}, True),
+        ("mnist", {"shape": (1, 32, 32)}, False),
+        ("mnist", {"classes": ("0", "1")}, False),
+        ("food101", {"classes": tuple(map(str, range(101)))}, True),
+        ("food101", {"classes": ("pie",)}, False),
+        ("diabetes", {}, True),
+        ("diabetes", {"task": "classification"}, False),
+    ],
+)
+def test_an_entry_knows_its_own_manifest(
+    name: str, change: dict[str, Any], is_described: bool
+) -> None:
+    entry = DATASETS[name]
+    spec = DatasetSpec(
+        name=name,
+        title=entry.title,
+        kind=entry.kind,
+        shape=entry.shape,
+        classes=entry.classes,
+        mean=(),
+        std=(),
+        splits={},
+        origin="",
+        task=entry.task,
+        targets=entry.targets,
+    )
+    assert entry.describes(msgspec.structs.replace(spec, **change)) == is_described

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tui_trainer.core.canvas import Row
-from tui_trainer.core.chart import LABEL_WIDTH, draw_chart
+from tui_trainer.core.chart import draw_chart, plot_chart
+from tui_trainer.core.chart_drawing import LABEL_WIDTH
 from tui_trainer.core.chart_spec import ChartSpec, Curve, Mark
 
 
@@ -162,3 +165,42 @@ def test_a_fall_after_the_focus_stays_in_sight() -> None:
     fall = line([0.1] * 50 + [0.95] * 40 + [0.2] + [0.95] * 40)
     rows = draw_chart(ChartSpec((fall,), y_kind="fraction", focus_x=51.0), 80, 12)
     assert any(span.role == "train" for row in rows[-4:-1] for span in row)
+
+
+def test_a_chart_that_comes_out_the_same_is_not_drawn_anew() -> None:
+    x = np.arange(1000.0)
+    spec = ChartSpec((Curve(x, np.sin(x), "train", "○"),), is_live=True)
+    before = plot_chart(spec, 60, 12)
+    longer = np.append(x, 1000.0)
+    same = replace(spec, curves=(Curve(longer, np.append(np.sin(x), np.sin(999.0)), "train", "○"),))
+    assert plot_chart(same, 60, 12).rows == before.rows
+    assert plot_chart(same, 60, 12, before) is before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"curves": (Curve(np.arange(1000.0), np.cos(np.arange(1000.0) / 150), "train"),)},
+        {"curves": (Curve(np.arange(1000.0), np.sin(np.arange(1000.0) / 150), "validation"),)},
+        {"marks": (Mark(500.0, "lr 0.1", "lr"),)},
+        {"cursor": 500.0},
+        {"window": (100.0, 300.0)},
+        {"y_window": (-0.5, 0.5)},
+        {"box": (100.0, -0.5, 300.0, 0.5)},
+        {"x_kind": "time"},
+    ],
+)
+def test_a_chart_that_comes_out_differently_is_drawn_anew(change: dict[str, Any]) -> None:
+    x = np.arange(1000.0)
+    spec = ChartSpec((Curve(x, np.sin(x / 150), "train"),))
+    before = plot_chart(spec, 60, 12)
+    changed = replace(spec, **change)
+    drawn = plot_chart(changed, 60, 12, before)
+    assert drawn.rows == draw_chart(changed, 60, 12)
+    assert drawn.rows != before.rows
+
+
+def test_a_chart_of_another_size_is_drawn_anew() -> None:
+    x = np.arange(1000.0)
+    spec = ChartSpec((Curve(x, np.sin(x), "train"),))
+    assert plot_chart(spec, 61, 12, plot_chart(spec, 60, 12)).rows == draw_chart(spec, 61, 12)

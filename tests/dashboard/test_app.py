@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 
 import pytest
 
@@ -225,3 +227,11 @@ async def test_no_order_of_keys_and_sizes_breaks_it(registry: Registry, make_run
 def test_an_unknown_run_is_an_error_before_anything_is_shown(registry: Registry) -> None:
     with pytest.raises(RunNotFoundError):
         run_dashboard(registry, ["run7"])
+
+
+def test_the_first_frame_does_not_wait_for_screens_that_few_open() -> None:
+    code = "import sys, tui_trainer.dashboard.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    screens = "tui_trainer.dashboard.screens"
+    late = {f"{screens}.compare", f"{screens}.form", f"{screens}.help", "tui_trainer.core.picture"}
+    assert not late & set(done.stdout.split())

@@ -69,7 +69,7 @@ async def test_choices_are_gone_through_and_presets_follow(registry: Registry) -
         await pilot.press("h")
         await shows(pilot, "‹ digits ›", "nothing changed", "630 steps")
         await pilot.press("left")
-        await shows(pilot, "‹ breast-cancer ›", "default of breast-cancer", "tabular-mlp")
+        await shows(pilot, "‹ diabetes ›", "default of diabetes", "tabular-mlp")
         await pilot.press("backspace")
         await shows(pilot, "‹ digits ›", "nothing changed")
         await pilot.press("k", "l")
@@ -185,6 +185,7 @@ async def test_a_copy_starts_from_the_run_and_shows_what_differs_from_it(
         other = registry.create(_environment(), encode_config(RunConfig()), "again")
         return other, msgspec.defstruct("Job", [("session", str)])("")
 
+    monkeypatch.setattr(jobs, "resolve_prepared", lambda data_dir, decide, waiting: decide())
     monkeypatch.setattr(jobs, "create_run", create)
     monkeypatch.setattr(jobs, "start_training", lambda path, job: None)
     monkeypatch.setattr(jobs, "await_start", lambda folder, *rest: read_run(folder))
@@ -225,6 +226,7 @@ async def test_a_run_that_could_not_be_started_is_told_and_the_form_stays(
         raise ConfigError("The code net.py:Net has not been run on this machine before.",
                           "Look at it, then name it on the command line.")  # fmt: skip
 
+    monkeypatch.setattr(jobs, "resolve_prepared", lambda data_dir, decide, waiting: decide())
     monkeypatch.setattr(jobs, "create_run", refuse)
     app = DashboardApp(registry)
     async with app.run_test(size=(140, 40)) as pilot:

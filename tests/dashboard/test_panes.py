@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
 
+from tests import builders
 from tests.builders import session_start
 from tests.dashboard.conftest import checkpoint
 from tests.dashboard.hostile import NASTY, NUMBERS, assert_printable, texts
@@ -22,15 +23,17 @@ from tui_trainer.core.run_record import Annotations, RunRecord
 from tui_trainer.core.run_state import RunSnapshot, RunState, apply
 from tui_trainer.core.sealed_json import number as as_logged
 from tui_trainer.core.series import RunSeries
-from tui_trainer.dashboard.columns import RunLine, age_text, loss_curve
+from tui_trainer.dashboard.columns import COLUMNS, RunLine, Sort, age_text, loss_curve
 from tui_trainer.dashboard.options import X_KINDS, ChartOptions, YBox
 from tui_trainer.dashboard.palette import STATE_GLYPHS, state_text
+from tui_trainer.dashboard.pane_order import pane_names
 from tui_trainer.dashboard.panes.curves import STEP_CHARTS, CurveDrafts
 from tui_trainer.dashboard.panes.events import event_rows
 from tui_trainer.dashboard.panes.header import end_time, header_rows
 from tui_trainer.dashboard.panes.memory import RESOURCE_CHARTS, resource_content
 from tui_trainer.dashboard.panes.result import result_rows
 from tui_trainer.dashboard.rows import COLUMN_GAP, field, fit_row, justify, wrap_text
+from tui_trainer.dashboard.run_order import sort_records
 from tui_trainer.dashboard.table_rows import GUTTER, choose_columns, run_row, title_row
 from tui_trainer.dashboard.views import RunView
 
@@ -194,3 +197,64 @@ def test_without_figures_memory_says_so() -> None:
     content = resource_content("memory", RunView(record_of("x", 1.0)), ChartOptions())
     rows = draw_chart(content.spec, 50, 8)
     assert any("reading the log" in text for text in texts(rows))
+
+
+def regression_record(rmse: float, run: str = "run1") -> RunRecord:
+    """A finished run that is judged by its error."""
+    snapshot = apply(RunSnapshot(), session_start(metric="rmse"))
+    judged = events.Evaluated(
+        split="validation", step=10, epoch=1, count=9, metrics={"rmse": rmse}, duration_s=0.1
+    )
+    for event in (judged, replace(judged, split="test"), events.Finished(step=30, epoch=3)):
+        snapshot = apply(snapshot, event)
+    return RunRecord(
+        run=run, path=f"runs/{run}", state=RunState.FINISHED, snapshot=snapshot,
+        annotations=Annotations(),
+    )  # fmt: skip
+
+
+def test_what_a_run_is_judged_by_stands_in_the_place_of_accuracy() -> None:
+    better, worse = regression_record(50.0), regression_record(60.0, "run2")
+    header = "".join(texts(header_rows(better, 200, 0.0)))
+    assert "best rmse 50.0000 @ 10 ▲" in header and "accuracy" not in header
+    empty = replace(better, snapshot=apply(RunSnapshot(), session_start(metric="r2")))
+    assert "best r2 –" in "".join(texts(header_rows(empty, 200, 0.0)))
+    good = "".join(texts(result_rows(better, [worse], 200)))
+    assert "test rmse 50.0000" in good and "(-10.0000) better than 60.0000 of run2" in good
+    bad = "".join(texts(result_rows(worse, [better], 200)))
+    assert "(+10.0000) above 50.0000 of run1" in bad
+    best = next(column for column in COLUMNS if column.title == "best")
+    assert sort_records([worse, better], Sort("best", best.descending)) == (better, worse)
+
+
+def test_a_run_without_an_accuracy_has_no_chart_of_it() -> None:
+    series, record = RunSeries(), regression_record(50.0)
+    steps = events.Steps(
+        epoch=1, first=1, loss=(1.0,), lr=(0.1,), grad_norm=(1.0,), accuracy=(), samples_per_s=1.0
+    )
+    series.apply(steps)
+    before = RunView(record, series=series.view(), read_share=1.0)
+    assert pane_names(before, {})[:3] == ("loss", "rmse", "memory")
+    assert "accuracy" not in pane_names(before, {})
+    chart = CurveDrafts().draft("rmse", before, ChartOptions())
+    assert chart.spec.empty == "not judged yet"
+    metrics = {"loss": 0.5, "rmse": 50.0, "r2": 0.5}
+    series.apply(
+        events.Evaluated(
+            split="validation", step=1, epoch=1, count=9, metrics=metrics, duration_s=0.1
+        )
+    )
+    view = RunView(record, series=series.view(), read_share=1.0)
+    names = pane_names(view, {})
+    assert names[:2] == ("loss", "rmse") and "r2" in names and names.count("rmse") == 1
+    shown = texts([justify(CurveDrafts().draft("rmse", view, ChartOptions()).left, (), 80)])[0]
+    assert "rmse" in shown and "○ validation 50.0000" in shown
+
+
+def test_a_run_of_several_labels_keeps_the_chart_of_its_accuracy() -> None:
+    record = regression_record(50.0)
+    record = replace(record, snapshot=replace(record.snapshot, metric="f1"))
+    series = RunSeries()
+    series.apply(builders.steps())
+    names = pane_names(RunView(record, series=series.view(), read_share=1.0), {})
+    assert names[:2] == ("loss", "f1") and "accuracy" in names

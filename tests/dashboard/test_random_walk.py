@@ -115,7 +115,7 @@ def nothing_is_started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise StorageError("Nothing is started here.", "Walk on.")
 
-    for name in ("create_run", "make_resume_job", "run_job", "start_training"):
+    for name in ("resolve_prepared", "create_run", "make_resume_job", "run_job", "start_training"):
         monkeypatch.setattr(jobs, name, refuse)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from tests.data.idx_files import encode_idx
-from tui_trainer.data.idx import read_idx
+from tui_trainer.data.idx import md5_of_idx, read_idx
 from tui_trainer.errors import DatasetError
 
 _ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -76,6 +78,27 @@ def test_a_gzip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(encode_idx(_ARRAY) + bytes(50_000_000)))
     with pytest.raises(DatasetError, match="bytes after its end"):
         read_idx(file, _ARRAY.shape)
+
+
+def test_integers_of_32_bits_are_read(tmp_path: Path) -> None:
+    array = np.array([[1, -2], [70_000, 1 << 30]], np.int32)
+    header = bytes([0, 0, 12, 2]) + np.array(array.shape, ">u4").tobytes()
+    (tmp_path / "file").write_bytes(header + array.astype(">i4").tobytes())
+    assert np.array_equal(read_idx(tmp_path / "file", (2, 2), "int32"), array)
+    with pytest.raises(DatasetError, match="not 2-dimensional bytes"):
+        read_idx(tmp_path / "file", (2, 2))
+
+
+def test_the_md5_is_that_of_the_unpacked_file() -> None:
+    expected = hashlib.md5(encode_idx(_ARRAY), usedforsecurity=False).hexdigest()
+    assert md5_of_idx(_ARRAY) == expected
+    assert md5_of_idx(_ARRAY.transpose(0, 2, 1)) != expected
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DatasetError, match="cannot be read"):
+        read_idx(tmp_path / "pipe", (1,))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

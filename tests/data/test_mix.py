@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.data.samples import assert_same, make_inputs, make_spec, serve
+from tests.data.samples import CPU, assert_same, make_inputs, make_spec, serve
 from tui_trainer.core.config.augment import AugmentConfig
-from tui_trainer.data.batches import Batch
+from tui_trainer.core.config.loss import LossConfig
+from tui_trainer.data.batches import Batch, Batches
 from tui_trainer.data.mix import Mixer, box
+from tui_trainer.evaluate.loss import build_loss
 
 _SPEC = make_spec((2, 6, 7))
 _INPUTS = make_inputs(_SPEC, 90)
@@ -87,3 +90,37 @@ def test_the_pasted_box_lies_inside_and_is_no_larger_than_drawn(
     assert 0 <= left <= right <= width
     area = (bottom - top) * (right - left) / (height * width)
     assert area <= 1 - share + 1e-9
+
+
+def test_targets_are_blended_as_their_inputs_are() -> None:
+    spec = msgspec.structs.replace(_SPEC, task="regression", targets=("one", "two"))
+    labels_NT = np.random.default_rng(0).normal(size=(90, 2)).astype(np.float32)
+    config = AugmentConfig(mixup=0.5)
+    plain, mixed = (
+        list(
+            Batches(spec, _INPUTS, labels_NT, batch_size=8, device=CPU, augment=augment).shuffled(
+                0, 0
+            )
+        )
+        for augment in (None, config)
+    )
+    shares = Mixer(config, 0, 0, len(plain))._shares_N
+    for share, one, other in zip(shares.tolist(), plain, mixed, strict=True):
+        assert other.mixed_labels_B is None
+        blend = share * one.labels_B + (1 - share) * one.labels_B.roll(1, 0)
+        torch.testing.assert_close(other.labels_B, blend)
+
+
+def test_several_labels_weigh_as_their_shares() -> None:
+    spec = msgspec.structs.replace(_SPEC, task="multilabel")
+    labels_NK = np.random.default_rng(0).integers(0, 2, (90, 10), dtype=np.uint8)
+    serving = {"batch_size": 8, "device": CPU, "augment": AugmentConfig(mixup=0.5)}
+    batch = next(Batches(spec, _INPUTS, labels_NK, **serving).shuffled(0, 0))
+    assert batch.mixed_labels_B is not None
+    loss = build_loss(LossConfig(label_smoothing=0.1), labels_NK, spec, CPU)
+    logits_BK = torch.randn(8, 10)
+    # Binary cross-entropy is linear in its targets: two losses are that of mixed labels.
+    mixed_BK = batch.share * batch.labels_B + (1 - batch.share) * batch.mixed_labels_B
+    parts = [loss(logits_BK, labels) for labels in (batch.labels_B, batch.mixed_labels_B)]
+    blend = batch.share * parts[0] + (1 - batch.share) * parts[1]
+    torch.testing.assert_close(blend, loss(logits_BK, mixed_BK))

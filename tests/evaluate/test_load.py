@@ -81,12 +81,12 @@ def test_the_splits_are_those_of_the_run(tmp_path: Path, task: Task) -> None:
     judged = _load(tmp_path, task.config)
     spec = judged.spec
     train, validation, test = (
-        judged.stored_inputs(split) for split in ("train", "validation", "test")
+        judged.stored_inputs(split, 1000) for split in ("train", "validation", "test")
     )
     assert len(train) + len(validation) == spec.splits["train"].count
     assert task.validation is not None
     assert (len(train), len(validation)) == (len(task.train), len(task.validation))
-    assert np.array_equal(test, load_split(tmp_path, spec.name, "test")[0])
+    assert np.array_equal(test, load_split(tmp_path, spec.name, "test")[0][:])
     for split, stored in (("train", train), ("validation", validation), ("test", test)):
         with judged.batches(split) as batches:
             assert len(batches) == len(stored)
@@ -105,7 +105,7 @@ def test_without_a_held_out_part_there_is_none_to_judge(tmp_path: Path, task: Ta
     data = msgspec.structs.replace(task.config.data, validation=0.0)
     judged = _load(tmp_path, msgspec.structs.replace(task.config, data=data))
     with pytest.raises(DatasetError, match="nothing out"):
-        judged.stored_inputs("validation")
+        judged.stored_inputs("validation", 1000)
 
 
 def test_a_checkpoint_of_another_model_is_refused(

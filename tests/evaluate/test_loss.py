@@ -13,9 +13,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.specs import task_spec
 from tui_trainer.core.config.loss import LossConfig
 from tui_trainer.errors import ConfigError
-from tui_trainer.evaluate.loss import CrossEntropy, Loss, build_loss, choose_class_weights
+from tui_trainer.evaluate.class_weights import choose_class_weights
+from tui_trainer.evaluate.loss import CrossEntropy, Loss, build_loss
 
 _CPU = torch.device("cpu")
 _K = 3
@@ -30,7 +32,7 @@ _configs = st.builds(
 
 
 def _build(config: LossConfig, function: Any = None) -> Loss:
-    return build_loss(config, _EVERY_LABEL, _K, _CPU, function)
+    return build_loss(config, _EVERY_LABEL, task_spec(), _CPU, function)
 
 
 def _batch(size: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -179,19 +181,19 @@ def test_weights_that_do_not_fit_are_refused(text: str, said: str) -> None:
 def test_a_class_without_samples_cannot_be_balanced() -> None:
     config = LossConfig(class_weights="balanced")
     with pytest.raises(ConfigError, match="Class 1 has no sample"):
-        build_loss(config, np.array([0, 2, 2]), _K, _CPU)
+        build_loss(config, np.array([0, 2, 2]), task_spec(), _CPU)
 
 
 def test_a_label_that_every_sample_has_cannot_be_ignored() -> None:
     with pytest.raises(ConfigError, match="label of every sample"):
-        build_loss(LossConfig(ignore_index=2), np.array([2, 2]), _K, _CPU)
+        build_loss(LossConfig(ignore_index=2), np.array([2, 2]), task_spec(), _CPU)
 
 
 @pytest.mark.parametrize(
     "settings", [{"label_smoothing": 0.1}, {"class_weights": "balanced"}], ids=str
 )
 def test_settings_of_cross_entropy_are_not_left_unused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"is for cross-entropy, but loss.name is own.py:f"):
+    with pytest.raises(ConfigError, match=r"is for cross-entropy or .*, but loss.name is own.py:f"):
         _build(LossConfig(name="own.py:f", **settings), _mean_squares)
 
 

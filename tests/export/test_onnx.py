@@ -32,7 +32,7 @@ def _build(name: str, spec: DatasetSpec, seed: int = 0) -> nn.Module:
 
 
 def _export(data_dir: Path, model: nn.Module, spec: DatasetSpec, output: Path) -> dict[str, Any]:
-    inputs, _ = load_split(data_dir, spec.name, "test")
+    inputs = load_split(data_dir, spec.name, "test")[0][:]
     facts = {"run": "run1", "checkpoint": "step-00000001"}
     return export_onnx(model, spec, inputs, output, facts=facts, say=lambda text: None)
 
@@ -49,7 +49,7 @@ def _normalized(spec: DatasetSpec, inputs: Any) -> torch.Tensor:
 _INPUTS = {
     "image": ("image", "uint8", [1, 28, 28]),
     "table": ("features", "float32", [13]),
-    "tokens": ("tokens", "int64", [12]),
+    "tokens": ("tokens", "int64", ["length"]),
 }
 
 
@@ -60,7 +60,7 @@ def test_every_model_is_exported_with_a_free_batch(
     spec = prepare_kind(tmp_path, find_model(name).kinds[0], monkeypatch)
     model = _build(name, spec).eval()
     value = _export(tmp_path, model, spec, tmp_path / "out" / "model.onnx")
-    inputs, _ = load_split(tmp_path, spec.name, "test")
+    inputs = load_split(tmp_path, spec.name, "test")[0][:]
     input_name, dtype, shape = _INPUTS[spec.kind]
     assert value["input"] == {"name": input_name, "dtype": dtype, "shape": ["batch", *shape]}
     session = onnxruntime.InferenceSession(tmp_path / "out" / "model.onnx")
@@ -150,3 +150,25 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot be written"):
         _export(tmp_path, _build("mlp", spec), spec, tmp_path / "file" / "model.onnx")
+
+
+class _CountsItsWords(nn.Module):
+    """Takes texts of one length alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(40, 4)
+        self.head = nn.Linear(12 * 4, 3)
+
+    def forward(self, tokens_BL: torch.Tensor) -> torch.Tensor:
+        logits_BK: torch.Tensor = self.head(self.embedding(tokens_BL).flatten(1))
+        return logits_BK
+
+
+def test_a_model_for_texts_of_one_length_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = prepare_kind(tmp_path, "tokens", monkeypatch)
+    with pytest.raises(ExportError):
+        _export(tmp_path, _CountsItsWords(), spec, tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()

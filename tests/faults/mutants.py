@@ -11,7 +11,7 @@ ATOMIC = "store/atomic.py"
 LOG = "store/event_writer.py"
 SAVE = "checkpoints/write.py"
 LOAD = "checkpoints/read.py"
-DATA = "data/prepared.py"
+ARRAYS = "data/prepare/array_writer.py"
 EXPORT = "export/onnx.py"
 
 
@@ -130,9 +130,9 @@ MUTANTS = [
     ),
     Mutant(
         "arrays are not made durable",
-        DATA,
-        "    write_durable(file, *parts)\n",
-        '    file.write_bytes(b"".join(parts))\n',
+        ARRAYS,
+        "        os.fsync(self._descriptor)\n        self.close()\n",
+        "        self.close()\n",
     ),
     Mutant(
         "an exported file is not made durable",
@@ -240,14 +240,14 @@ MUTANTS = [
     ),
     Mutant(
         "a dataset is not read again before it is published",
-        DATA,
-        "    if not holds(file, *parts):\n",
-        "    if False:\n",
+        ARRAYS,
+        "        if stored != header or body.digest() != self._digest.digest():\n",
+        "        if False:\n",
     ),
     Mutant(
         "the hash of an array is not looked at",
         "store/datasets.py",
-        "    if digest != array.sha256:\n",
+        "    if digest != sha256:\n",
         "    if False:\n",
     ),
     Mutant(

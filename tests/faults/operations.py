@@ -20,11 +20,12 @@ from torch import nn
 
 from tests import builders
 from tests.data.samples import make_spec
+from tests.prepared import Arrays, save_prepared
 from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.run_name import number_of
-from tui_trainer.data.prepared import Arrays, load_split, save_prepared
+from tui_trainer.data.prepared import load_split
 from tui_trainer.errors import DatasetError, ExportError, FolderError, StorageError
 from tui_trainer.export import onnx
 from tui_trainer.store.atomic import replace_file, sweep_hidden
@@ -275,7 +276,7 @@ def _arrays(seed: int) -> Arrays:
     return {
         split: (
             generator.integers(0, 256, (count, 1, 8, 8), dtype=np.uint8),
-            generator.integers(0, 10, count),
+            generator.permutation(np.arange(count) % 10),
         )
         for split, count in (("train", 20), ("test", 7))
     }

@@ -34,7 +34,7 @@ def refuse(*arguments: object, **options: object) -> None:
 def test_a_worker_says_how_it_ended_wherever_its_own_output_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, traceback_fits: bool
 ) -> None:
-    write_job(tmp_path, PrepareJob(data_dir=str(tmp_path / "data"), dataset="digits"))
+    write_job(tmp_path, PrepareJob(data_dir=str(tmp_path / "data"), reference="digits"))
     monkeypatch.setattr(worker.jobs, "prepare", refuse)
     if not traceback_fits:
         monkeypatch.setattr(traceback, "print_exc", refuse)

@@ -17,6 +17,7 @@ import pytest
 
 from tests.command import Home, kill_group, wait_until, workers
 from tui_trainer.core.config import HardwareConfig, RunConfig
+from tui_trainer.core.job_progress import JobProgress
 from tui_trainer.core.jobs import PrepareJob, TrainJob
 from tui_trainer.errors import ReportedError, RunStateError, WorkerError
 from tui_trainer.launch.spawn import run_job, start_training
@@ -38,7 +39,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def prepare(data: Path, source: str = "") -> PrepareJob:
-    return PrepareJob(data_dir=str(data), dataset="digits", source=source)
+    return PrepareJob(data_dir=str(data), reference="digits", originals=source)
 
 
 def train_job(run: RunFolder, data: Path, config: RunConfig | None = None) -> TrainJob:
@@ -57,6 +58,15 @@ def test_job_gives_its_value_and_passes_its_progress_on(tmp_path: Path, scratch:
     assert value["dataset"] == "digits"
     assert (tmp_path / "data" / "digits" / "dataset.json").is_file()
     assert list(scratch.iterdir()) == []
+
+
+def test_how_far_a_job_is_goes_to_whom_it_concerns(tmp_path: Path) -> None:
+    said: list[str] = []
+    heard: list[JobProgress] = []
+    run_job(prepare(tmp_path / "data"), said.append, report=heard.append)
+    assert said == ["preparing digits"]
+    assert (heard[-1].done, heard[-1].total, heard[-1].unit) == (1797, 1797, "samples")
+    assert [progress.done for progress in heard] == sorted(progress.done for progress in heard)
 
 
 def test_a_job_that_is_not_wanted_any_more_is_ended(tmp_path: Path, scratch: Path) -> None:

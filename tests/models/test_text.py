@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tui_trainer.models.text import make_text_bag, make_text_cnn, make_text_gru
 
-_SPEC: Any = SimpleNamespace(vocabulary=30, classes=("a", "b", "c"))
+_SPEC: Any = SimpleNamespace(vocabulary=30, num_outputs=3)
 _MODELS: dict[str, nn.Module] = {}
 
 

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.specs import TARGET_MEAN, task_spec
+from tui_trainer.core.specs import Task
 from tui_trainer.errors import ConfigError
 from tui_trainer.models.user_code import LoadedCode, Role
 from tui_trainer.models.user_functions import build_user_loss, build_user_metric
@@ -24,7 +26,7 @@ def code(thing: object, role: Role) -> LoadedCode:
 
 
 def loss_of(thing: object) -> Callable[[Tensor, Tensor], Tensor]:
-    return build_user_loss(code(thing, "loss"), _K)
+    return build_user_loss(code(thing, "loss"), task_spec())
 
 
 def refused_loss(thing: object) -> str:
@@ -36,7 +38,7 @@ def refused_loss(thing: object) -> str:
 
 def refused_metric(thing: object) -> str:
     with pytest.raises(ConfigError) as caught:
-        build_user_metric(code(thing, "metric"), _K)
+        build_user_metric(code(thing, "metric"), task_spec())
     assert caught.value.message.startswith("The metric own.py:f ") and caught.value.hint
     return f"{caught.value.message} {caught.value.hint}"
 
@@ -103,7 +105,7 @@ def test_a_loss_whose_gradient_raises_is_said() -> None:
     "answer", [1, 0.5, True, np.float32(0.5), torch.tensor(0.5), torch.tensor(1)]
 )
 def test_a_metric_answers_with_one_number(answer: Any) -> None:
-    metric = build_user_metric(code(lambda y, labels: answer, "metric"), _K)
+    metric = build_user_metric(code(lambda y, labels: answer, "metric"), task_spec())
     assert metric.name == "f"
     assert float(metric(torch.zeros(2, _K), torch.zeros(2, dtype=torch.int64))) == float(answer)
 
@@ -131,7 +133,7 @@ def test_a_metric_that_fails_later_is_said_then() -> None:
             raise MemoryError
         return 0.5
 
-    metric = build_user_metric(code(only_small, "metric"), _K)
+    metric = build_user_metric(code(only_small, "metric"), task_spec())
     with pytest.raises(ConfigError, match=r"fails on logits \[101, 3\]: MemoryError"):
         metric(torch.zeros(101, _K), torch.zeros(101, dtype=torch.int64))
 
@@ -141,5 +143,38 @@ def test_trying_them_leaves_the_generators_alone() -> None:
     expected = torch.rand(3)
     torch.manual_seed(1)
     loss_of(lambda y, labels: F.cross_entropy(F.dropout(y), labels))
-    build_user_metric(code(lambda y, labels: torch.rand(()), "metric"), _K)
+    build_user_metric(code(lambda y, labels: torch.rand(()), "metric"), task_spec())
     assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    ("task", "loss", "shape"),
+    [
+        ("multilabel", F.binary_cross_entropy_with_logits, [8, 3]),
+        ("multilabel", F.binary_cross_entropy, [8, 3]),
+        ("regression", F.l1_loss, [8, 2]),
+    ],
+)
+def test_a_loss_is_tried_on_labels_of_the_task(
+    task: Task, loss: Callable[[Tensor, Tensor], Tensor], shape: list[int]
+) -> None:
+    def failing(y: Tensor, labels: Tensor) -> Tensor:
+        raise ArithmeticError
+
+    spec = task_spec(task)
+    build_user_loss(code(loss, "loss"), spec)
+    with pytest.raises(ConfigError) as caught:
+        build_user_loss(code(failing, "loss"), spec)
+    assert f"fails on outputs {shape} and labels {shape}: Arith" in caught.value.message
+
+
+def test_a_metric_of_a_regression_is_given_the_targets_own_units() -> None:
+    seen = {}
+
+    def look(y: Tensor, labels: Tensor) -> float:
+        seen.update(predicted=y.mean(0), labels=labels.mean(0))
+        return 0.0
+
+    build_user_metric(code(look, "metric"), task_spec("regression"))
+    for mean_T in seen.values():
+        torch.testing.assert_close(mean_T, torch.tensor(TARGET_MEAN), rtol=0.2, atol=0)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.specs import task_spec
 from tui_trainer.core.specs import DatasetSpec, Kind
 from tui_trainer.errors import ModelError
 from tui_trainer.models.user_code import LoadedCode
@@ -132,7 +133,7 @@ def test_a_parameter_that_cannot_be_given_is_said() -> None:
 
     told = refused(unknown)
     assert "needs a value for width, which tuitrain does not know" in told
-    assert "num_classes, input_shape, in_channels" in told
+    assert "num_classes, num_outputs, input_shape, in_channels" in told
     assert "vocabulary, which things, a dataset of kind image, does not have" in refused(of_tokens)
     assert "cannot be given by name" in refused(by_place)
 
@@ -349,3 +350,25 @@ def test_a_list_that_holds_itself_comes_to_an_end() -> None:
     endless: list[Any] = []
     endless.append(endless)
     assert warnings_of(lambda: Hiding(endless)) == []
+
+
+def test_a_model_of_a_regression_gives_a_number_for_each_target() -> None:
+    spec = task_spec("regression")
+
+    class Net(nn.Module):
+        def __init__(self, num_outputs: int, in_channels: int) -> None:
+            super().__init__()
+            self.linear = nn.Linear(in_channels, num_outputs)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.linear(x)
+            return y.softmax(1)
+
+    model, warnings = build_user_model(code(Net), spec, 0)
+    assert model(torch.zeros(3, 4)).shape == (3, len(spec.targets))
+    # What is no class needs no logits.
+    assert warnings == []
+    with pytest.raises(ModelError) as caught:
+        build_user_model(code(lambda: nn.Linear(4, 1)), spec, 0)
+    assert "[batch, num_outputs]" in caught.value.message
+    assert "one number for each target" in caught.value.hint

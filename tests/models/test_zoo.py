@@ -42,7 +42,7 @@ def _spec_for(name: str, data_dir: Path, patch: pytest.MonkeyPatch) -> DatasetSp
 
 def _samples(data_dir: Path, spec: DatasetSpec, split: str) -> tuple[Tensor, Tensor]:
     inputs, labels = (
-        torch.from_numpy(array.copy()) for array in load_split(data_dir, spec.name, split)
+        torch.from_numpy(array[:].copy()) for array in load_split(data_dir, spec.name, split)
     )
     return Normalize(spec.mean, spec.std)(inputs), labels
 

@@ -31,7 +31,7 @@ from tui_trainer.store.job_folder import (
 )
 
 _JOBS: list[Job] = [
-    PrepareJob(data_dir="/data", dataset="mnist", source="/files"),
+    PrepareJob(data_dir="/data", reference="mnist", originals="/files"),
     TrainJob(run_path="/runs/run1", data_dir="/data", config=RunConfig(), session=SESSION),
     EvaluateJob(
         run_path="/r", data_dir="/d", config=RunConfig(), checkpoint="best", split="test",

@@ -90,14 +90,14 @@ def read_log(folder: RunFolder) -> list[events.Event]:
 
 
 def live_steps(folder: RunFolder) -> dict[int, tuple[Any, ...]]:
-    """Per step of the live branch: loss, learning rate, gradient norm, accuracy."""
+    """Per step of the live branch: loss, learning rate, gradient norm, accuracy if any."""
     live: dict[int, tuple[Any, ...]] = {}
     for event in read_log(folder):
         if isinstance(event, events.Resumed):
             live = {s: row for s, row in live.items() if s <= event.from_step}
         if isinstance(event, events.Steps):
             columns = (event.loss, event.lr, event.grad_norm, event.accuracy)
-            rows = zip(*columns, strict=True)
+            rows = zip(*filter(None, columns), strict=True)
             live |= {event.first + n: row for n, row in enumerate(rows)}
     return live
 

@@ -459,7 +459,7 @@ def test_a_damaged_best_checkpoint_does_not_cost_the_run(
 ) -> None:
     folder, config = runs.create(model__name="mlp", training__epochs=3)
 
-    def best_at_once(best: object, metrics: object, step: int) -> events.Best:
+    def best_at_once(best: object, metrics: object, step: int, metric: str) -> events.Best:
         return events.Best(metric="accuracy", value=0.9, step=_STEPS_PER_EPOCH)
 
     def damage(step: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui_trainer.cli.follow import Display
 from tui_trainer.cli.output import say, talk_console
+from tui_trainer.core.dataset_reference import short_reference
 from tui_trainer.core.events import (
     Best,
     CheckpointFailed,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 20
 _NO_LIMIT = 10_000
+_METRIC_LIMIT = 16
 
 Part = tuple[int, str]
 """A piece of a line and its rank: the higher, the sooner it is left out."""
@@ -88,13 +90,14 @@ def best_steps(events: list[Event], best: Best | None) -> set[int]:
 
     The snapshot, which is of the last event, knows only the last of them.
     """
-    steps = set()
+    steps, metric = set(), "accuracy" if best is None else best.metric
     for event in events:
         if isinstance(event, SessionStart):
             best = event.best if isinstance(event, Resumed) else None
+            metric = event.metric
         elif isinstance(event, Evaluated) and event.chooses:
             metrics = {name: float(value) for name, value in event.metrics.items()}
-            before, best = best, Best.choose(best, metrics, event.step)
+            before, best = best, Best.choose(best, metrics, event.step, metric)
             if best is not before:
                 steps.add(event.step)
     return steps
@@ -110,8 +113,9 @@ def _fit(parts: list[Part], width: int) -> str:
 
 def _start_parts(event: SessionStart) -> list[Part]:
     epochs = format_counted(event.epochs, "epoch")
+    dataset = short_reference(event.dataset)
     parts = [
-        (0, f"{event.dataset} · {event.model} ({format_count(event.parameters)} parameters)"),
+        (0, f"{dataset} · {event.model} ({format_count(event.parameters)} parameters)"),
         (1, f"{event.device} {event.device_name}"),
         (3, format_counted(event.train_count, "sample")),
         (4, f"{format_count(event.validation_count)} for validation"),
@@ -134,14 +138,16 @@ def _epoch_parts(
     parts = [
         (0, f"epoch {epoch.epoch:>{len(total)}}/{total}"),
         (1, f"loss {_metric(epoch.train, 'loss')}"),
-        (3, f"accuracy {_metric(epoch.train, 'accuracy')}"),
     ]
+    if "accuracy" in epoch.train:
+        parts.append((3, f"accuracy {_metric(epoch.train, 'accuracy')}"))
     if judged is not None:
         is_newest_best = snapshot.best is not None and snapshot.best.step == judged.step
         best = is_newest_best or judged.step in bests
+        value = _metric(judged.metrics, snapshot.metric)
         parts += [
             (2, f"val loss {_metric(judged.metrics, 'loss')}"),
-            (0, f"accuracy {_metric(judged.metrics, 'accuracy')}{' best' if best else '     '}"),
+            (0, f"{_metric_name(snapshot)} {value}{' best' if best else '     '}"),
         ]
     parts.append((5, f"{format_rate(float(epoch.samples_per_s))} samples/s"))
     parts.append((4, format_duration(epoch.duration_s)))
@@ -151,6 +157,10 @@ def _epoch_parts(
 def _metric(metrics: Mapping[str, Number], name: str) -> str:
     value = metrics.get(name)
     return format_metric(None if value is None else float(value))
+
+
+def _metric_name(snapshot: RunSnapshot) -> str:
+    return sanitize(snapshot.metric, limit=_METRIC_LIMIT)
 
 
 class PlainProgress:
@@ -226,15 +236,16 @@ def render_progress(record: RunRecord, width: int) -> Text:
 
 
 def _figures(snapshot: RunSnapshot, width: int) -> Text:
-    """Loss, accuracy, speed, time left and memory, as many of them as fit."""
+    """Loss, how good it is, speed, time left and memory, as many of them as fit."""
     from rich.text import Text
 
     left_s = remaining_s(snapshot)
-    validation = snapshot.last.get("validation", {}).get("accuracy")
+    validation = snapshot.last.get("validation", {}).get(snapshot.metric)
+    name = f"val {_metric_name(snapshot)} "
     left = format_duration(left_s) if left_s is not None else "–"
     fields = [
         (0, Text.assemble(("loss ", "dim"), f"{format_metric(snapshot.loss):<6}")),
-        (1, Text.assemble(("val accuracy ", "dim"), f"{format_metric(validation):<6}")),
+        (1, Text.assemble((name, "dim"), f"{format_metric(validation):<6}")),
         (4, Text.assemble(f"{format_rate(snapshot.samples_per_s):>7}", (" samples/s", "dim"))),
         (2, Text.assemble(("left ", "dim"), f"{left:<5}")),
         (3, Text.assemble(("memory ", "dim"), _memory(snapshot))),

@@ -50,12 +50,16 @@ TrustCodeOption = Annotated[
 
 # Fields that need their part's name to be understood: `--checkpoints-keep`.
 _PREFIXED_PARTS = {"checkpoints", "tensorboard"}
+# Those whose name alone would mean something else.
+_RENAMED = {"preparation.test": "test_share", "preparation.seed": "split_seed"}
 _ARGUMENT = "data.dataset"
 _METAVARS = {"a whole number": "N", "a number": "X", "one of": "NAME", "true or": ""}
 
 
 def _option_of(key: str) -> str:
     part, name = key.split(".", 1)
+    if key in _RENAMED:
+        return _RENAMED[key]
     if part in _PREFIXED_PARTS:
         return f"{part}_{name}"
     return part if name == "name" else name
@@ -82,15 +86,27 @@ def setting_option(name: str) -> Any:
     )
 
 
-def with_setting_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command every setting as an option; it gets those given as `flags`, by option.
+def with_options_of(*parts: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the settings of some parts as options, of all where none is named.
 
-    A switch arrives as `true` or `false`, like any setting: as text.
+    It gets those given as `flags`, by option. A switch arrives as `true` or `false`, like any
+    setting: as text.
     """
+    names = [
+        name for name, key in SETTING_OPTIONS.items() if not parts or key.split(".")[0] in parts
+    ]
+    return lambda command: _with_options(command, names)
 
+
+def with_setting_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command every setting as an option, as `with_options_of` does."""
+    return with_options_of()(command)
+
+
+def _with_options(command: Callable[..., None], names: list[str]) -> Callable[..., None]:
     @functools.wraps(command)
     def wrapper(**arguments: Any) -> None:
-        flags = {name: arguments.pop(name) for name in SETTING_OPTIONS}
+        flags = {name: arguments.pop(name) for name in names}
         given = {
             name: str(value).lower() if isinstance(value, bool) else value
             for name, value in flags.items()
@@ -105,9 +121,9 @@ def with_setting_options(command: Callable[..., None]) -> Callable[..., None]:
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[_type_of(key), setting_option(name)],
+            annotation=Annotated[_type_of(SETTING_OPTIONS[name]), setting_option(name)],
         )
-        for name, key in SETTING_OPTIONS.items()
+        for name in names
     ]
     keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     parameters = [*keywords, *settings]

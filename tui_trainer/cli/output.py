@@ -45,8 +45,8 @@ class Column(NamedTuple):
     right: bool = False
 
 
-def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """A table on standard output, with as many of its columns as fit whole."""
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
+    """A table on standard output, with as many of its columns as fit whole: how many comes back."""
     from rich.cells import cell_len
     from rich.table import Table
 
@@ -65,6 +65,7 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Non
     for row in rows:
         table.add_row(*(row[n] for n in shown))
     console.print(table)
+    return len(shown)
 
 
 def print_json(document: Any) -> None:
@@ -104,6 +105,12 @@ def say_lines(text: str) -> None:
 def print_line(text: str) -> None:
     """A line of result, on standard output."""
     sys.stdout.write(_wrap(sanitize(text), sys.stdout) + "\n")
+
+
+def print_drawing(text: str) -> None:
+    """Lines that were drawn here, with sequences that a terminal obeys, on standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def print_error(error: TuitrainError, *, as_json: bool, debug: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +26,7 @@ from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, r
 from tui_trainer.core.exactness import Exactness
 from tui_trainer.errors import ConfigError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
+from tui_trainer.store.datasets import find_spec
 
 
 @with_setting_options
@@ -67,21 +69,32 @@ def train(
     stops it with a checkpoint, a second Ctrl-C ends it at once.
     """
     settings, unread = _gather(dataset, flags, config, set_ or [])
-    resolved = resolve(settings, preset=preset, unread=unread)
+    data_folder = choose_data_dir(data_dir)
+    decide = functools.partial(
+        resolve,
+        settings,
+        preset=preset,
+        unread=unread,
+        find_spec=functools.partial(find_spec, data_folder),
+    )
     if name:
         from tui_trainer.core.run_name import check_name
 
         check_name(name)
     if dry_run:
-        _print_plan(resolved, choose_data_dir(data_dir), as_json=as_json)
+        _print_plan(decide(), data_folder, as_json=as_json)
         return
+    from tui_trainer.cli.progress import watch_job
     from tui_trainer.cli.training import Manner, begin
-    from tui_trainer.launch.starting import Waiting, create_run
+    from tui_trainer.launch.starting import Waiting, create_run, resolve_prepared
 
+    with watch_job() as watcher:
+        waiting = Waiting(watcher.say, report=watcher.report)
+        resolved = resolve_prepared(data_folder, decide, waiting, trust_code=trust_code)
     manner = Manner(detach=detach, dashboard=dashboard, as_json=as_json)
     folder, job = create_run(
         choose_runs_dir(runs),
-        choose_data_dir(data_dir),
+        data_folder,
         resolved,
         name,
         ["tuitrain", *sys.argv[1:]],
@@ -124,9 +137,10 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from tui_trainer.core.plan import make_plan
-    from tui_trainer.store.datasets import is_prepared
 
-    config, plan = resolved.config, make_plan(resolved.config)
+    config = resolved.config
+    spec = find_spec(data_dir, config.data.dataset, config.preparation)
+    plan = make_plan(config, spec)
     values = msgspec.to_builtins(config)
     if as_json:
         print_json(
@@ -134,8 +148,8 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
                 "preset": resolved.preset,
                 "config": values,
                 "origins": resolved.origins,
-                "dataset_prepared": is_prepared(data_dir, config.data.dataset),
-                "about": asdict(plan),
+                "dataset_prepared": spec is not None,
+                "about": asdict(plan) if plan is not None else None,
             }
         )
         return
@@ -144,7 +158,8 @@ def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:
         part, field = key.split(".", 1)
         value = msgspec.json.encode(values[part][field]).decode()
         print_line(f"{key:<{width}}  {value:<15}  {origin}")
-    say(f"{plan}; nothing was started")
+    told = plan or f"{config.data.dataset} is not prepared yet: its samples are not counted"
+    say(f"{told}; nothing was started")
 
 
 def resume(

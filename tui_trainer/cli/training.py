@@ -20,10 +20,13 @@ from tui_trainer.core.jobs import TrainJob
 from tui_trainer.core.next_steps import next_commands
 from tui_trainer.core.run_record import RunRecord, describe
 from tui_trainer.core.run_state import RunState
+from tui_trainer.core.text_safety import sanitize
 from tui_trainer.errors import ExitStatus, UsageError
 from tui_trainer.launch.spawn import WorkerProcess, start_training
 from tui_trainer.launch.starting import Waiting, await_start, settle
 from tui_trainer.store.run_folder import RunFolder, read_run
+
+_METRIC_LIMIT = 16
 
 
 @dataclass(frozen=True)
@@ -181,12 +184,13 @@ def print_ending(record: RunRecord) -> None:
     figures = []
     test = snapshot.last.get("test")
     if test is not None:
-        figures.append(f"test accuracy {format_metric(test.get('accuracy'))}")
+        metric = sanitize(snapshot.metric, limit=_METRIC_LIMIT)
+        figures.append(f"test {metric} {format_metric(test.get(snapshot.metric))}")
         figures.append(f"test loss {format_metric(test.get('loss'))}")
     if snapshot.best is not None:
         step = format_count(snapshot.best.step)
-        best = format_metric(snapshot.best.value)
-        figures.append(f"best validation accuracy {best} at step {step}")
+        best, metric = snapshot.best, sanitize(snapshot.best.metric, limit=_METRIC_LIMIT)
+        figures.append(f"best validation {metric} {format_metric(best.value)} at step {step}")
     if figures:
         print_line("  ".join(figures))
     print_line(record.path)

@@ -17,6 +17,16 @@ from tui_trainer.core.tables import FloatArray, Ranges
 DOTS_X, DOTS_Y = 2, 4
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], np.uint8)
 _BLANK = 0x2800
+_EDGES = np.arange(DOTS_Y + 1)
+_DOTS_OF_RUN = np.array(
+    [
+        [_BITS[first:past, column].sum() for first in _EDGES for past in _EDGES]
+        for column in range(DOTS_X)
+    ],
+    np.uint8,
+)
+"""Of a cell's left and right column, the dots from row `first` to before `past`, one after another
+for each pair of these."""
 
 Cells = NDArray[np.uint8]
 
@@ -102,23 +112,27 @@ def rows_of(values: FloatArray, axis: Axis, count: int) -> NDArray[np.int64]:
         values = np.log10(np.maximum(values, axis.low))
         low, high = np.log10(low), np.log10(high)
     with np.errstate(all="ignore"):
-        share = np.clip((values - low) / (high - low), 0.0, 1.0)
-    rows: NDArray[np.int64] = np.rint((1 - np.nan_to_num(share)) * (count - 1)).astype(np.int64)
+        # Of a NaN and a number these take the number.
+        share = np.fmin(np.fmax((values - low) / (high - low), 0.0), 1.0)
+    rows: NDArray[np.int64] = np.rint((1 - share) * (count - 1)).astype(np.int64)
     return rows
 
 
 def rasterize(columns: Columns, axis: Axis, width: int, height: int) -> Cells:
-    """The dots of a curve in `height` × `width` cells: the low byte of each braille character."""
-    pixel_rows = height * DOTS_Y
+    """The dots of a curve in `height` × `width` cells: the low byte of each braille character.
+
+    Of several curves at once, their columns stacked, it makes as many such grids.
+    """
     drawn = ~np.isnan(columns.low)
-    top = rows_of(columns.high, axis, pixel_rows)
-    bottom = rows_of(columns.low, axis, pixel_rows)
+    top, bottom = rows_of(np.stack((columns.high, columns.low)), axis, height * DOTS_Y)
     top, bottom = _connect(top, bottom, drawn)
-    rows = np.arange(pixel_rows)[:, None]
-    dots = (rows >= top) & (rows <= bottom) & drawn
-    cells: Cells = np.zeros((height, width), np.uint8)
-    for y, x in np.ndindex(DOTS_Y, DOTS_X):
-        cells |= dots[y::DOTS_Y, x::DOTS_X] * _BITS[y, x]
+    bottom[~drawn] = -1
+    above = np.arange(0, height * DOTS_Y, DOTS_Y)[:, None]
+    first = np.clip(top[..., None, :] - above, 0, DOTS_Y)
+    past = np.clip(bottom[..., None, :] + 1 - above, 0, DOTS_Y)
+    runs = first * len(_EDGES) + past
+    left, right = _DOTS_OF_RUN
+    cells: Cells = left[runs[..., 0::DOTS_X]] | right[runs[..., 1::DOTS_X]]
     return cells
 
 
@@ -126,16 +140,17 @@ def _connect(
     top: NDArray[np.int64], bottom: NDArray[np.int64], drawn: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Stretch neighbouring columns towards each other until they touch."""
-    joined = drawn[1:] & drawn[:-1]
-    falls = joined & (top[1:] > bottom[:-1] + 1)
-    rises = joined & (bottom[1:] < top[:-1] - 1)
-    middle_down = (bottom[:-1] + top[1:]) // 2
-    middle_up = (bottom[1:] + top[:-1]) // 2
+    here, there = (..., slice(None, -1)), (..., slice(1, None))
+    joined = drawn[there] & drawn[here]
+    falls = joined & (top[there] > bottom[here] + 1)
+    rises = joined & (bottom[there] < top[here] - 1)
+    middle_down = (bottom[here] + top[there]) // 2
+    middle_up = (bottom[there] + top[here]) // 2
     new_top, new_bottom = top.copy(), bottom.copy()
-    new_bottom[:-1] = np.where(falls, np.maximum(new_bottom[:-1], middle_down), new_bottom[:-1])
-    new_top[1:] = np.where(falls, np.minimum(new_top[1:], middle_down + 1), new_top[1:])
-    new_bottom[1:] = np.where(rises, np.maximum(new_bottom[1:], middle_up), new_bottom[1:])
-    new_top[:-1] = np.where(rises, np.minimum(new_top[:-1], middle_up + 1), new_top[:-1])
+    np.maximum(new_bottom[here], middle_down, out=new_bottom[here], where=falls)
+    np.minimum(new_top[there], middle_down + 1, out=new_top[there], where=falls)
+    np.maximum(new_bottom[there], middle_up, out=new_bottom[there], where=rises)
+    np.minimum(new_top[here], middle_up + 1, out=new_top[here], where=rises)
     return new_top, new_bottom
 
 

@@ -58,17 +58,19 @@ class Canvas:
 
     def rows(self) -> tuple[Row, ...]:
         """The lines."""
-        cuts = [[0] for _ in self.text]
-        for row, column in np.argwhere(self.owner[:, 1:] != self.owner[:, :-1]).tolist():
-            cuts[row].append(column + 1)
-        return tuple(map(self._row, self.text.tolist(), self.owner.tolist(), cuts))
-
-    def _row(self, text: list[str], owner: list[int], cuts: list[int]) -> Row:
-        whole = "".join(text)
-        return tuple(
-            Span(whole[start:end], self._roles[owner[start]] if owner[start] >= 0 else "")
-            for start, end in itertools.pairwise([*cuts, len(owner)])
+        begins = np.ones(self.owner.shape, np.bool_)
+        np.not_equal(self.owner[:, 1:], self.owner[:, :-1], out=begins[:, 1:])
+        places = np.flatnonzero(begins)
+        # The last entry is what the index -1 finds.
+        names = [*self._roles, ""]
+        roles = [names[owner] for owner in self.owner.ravel()[places].tolist()]
+        # No span reaches over the end of a line, so all lines are cut as one text.
+        whole = "".join(self.text.ravel().tolist())
+        cuts = itertools.pairwise([*places.tolist(), len(whole)])
+        spans = (
+            Span(whole[start:end], role) for (start, end), role in zip(cuts, roles, strict=True)
         )
+        return tuple(tuple(itertools.islice(spans, count)) for count in begins.sum(1).tolist())
 
 
 def one_cell_each(label: str) -> str:

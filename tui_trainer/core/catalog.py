@@ -2,168 +2,27 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from tui_trainer.core.code_names import is_code_name
+from tui_trainer.core.dataset_entries import DATASETS
+from tui_trainer.core.dataset_entry import DatasetEntry
+from tui_trainer.core.model_entries import MODELS, ModelEntry
 from tui_trainer.core.specs import KIND_NOUNS, DatasetSpec, Kind
 from tui_trainer.core.suggest import hint_for
 from tui_trainer.errors import DatasetError, ModelError
 
+__all__ = [
+    "DATASETS",
+    "MODELS",
+    "TORCHVISION",
+    "DatasetEntry",
+    "ModelEntry",
+    "find_dataset",
+    "find_model",
+    "is_model_name",
+    "misfit",
+]
 
-class DatasetEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A dataset that tuitrain knows how to prepare; `shape` is that of a sample, as in its spec.
-
-    Attributes:
-        default_model: what is trained on it where no model is named.
-        importable: it can be prepared from files that the user has.
-        is_installed: it is prepared from what comes with tuitrain, without a download.
-    """
-
-    name: str
-    title: str
-    kind: Kind
-    shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    train_count: int
-    test_count: int
-    origin: str
-    default_model: str
-    importable: bool = False
-    is_installed: bool = False
-    vocabulary: int = 0
-
-    def describes(self, spec: DatasetSpec) -> bool:
-        """Whether `spec` is of this dataset, as far as the catalogue knows it."""
-        known = (self.name, self.kind, self.shape, self.classes, self.vocabulary)
-        return known == (spec.name, spec.kind, spec.shape, spec.classes, spec.vocabulary)
-
-
-class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A model, and the kinds and shapes of data it takes."""
-
-    name: str
-    title: str
-    kinds: tuple[Kind, ...]
-    min_side: int = 1
-    channels: int | None = None
-    side: int | None = None
-
-
-_TEN_DIGITS = tuple("0123456789")
 _IMAGES: tuple[Kind, ...] = ("image",)
-_TABLES: tuple[Kind, ...] = ("table",)
-_TOKENS: tuple[Kind, ...] = ("tokens",)
-
-DATASETS: dict[str, DatasetEntry] = {
-    entry.name: entry
-    for entry in (
-        DatasetEntry(
-            name="digits",
-            title="1,797 handwritten digits of 8×8 pixels (UCI, shipped with scikit-learn)",
-            kind="image",
-            shape=(1, 8, 8),
-            classes=_TEN_DIGITS,
-            train_count=1438,
-            test_count=359,
-            origin="scikit-learn",
-            default_model="convnet",
-            is_installed=True,
-        ),
-        DatasetEntry(
-            name="mnist",
-            title="70,000 handwritten digits of 28×28 pixels (LeCun, Cortes, Burges)",
-            kind="image",
-            shape=(1, 28, 28),
-            classes=_TEN_DIGITS,
-            train_count=60_000,
-            test_count=10_000,
-            origin="download or import",
-            default_model="convnet",
-            importable=True,
-        ),
-        DatasetEntry(
-            name="wine",
-            title="178 wines of three growers by 13 measures (UCI, shipped with scikit-learn)",
-            kind="table",
-            shape=(13,),
-            classes=("class_0", "class_1", "class_2"),
-            train_count=142,
-            test_count=36,
-            origin="scikit-learn",
-            default_model="tabular-mlp",
-            is_installed=True,
-        ),
-        DatasetEntry(
-            name="breast-cancer",
-            title="569 tumours by 30 measures, Wisconsin (UCI, shipped with scikit-learn)",
-            kind="table",
-            shape=(30,),
-            classes=("malignant", "benign"),
-            train_count=456,
-            test_count=113,
-            origin="scikit-learn",
-            default_model="tabular-mlp",
-            is_installed=True,
-        ),
-    )
-}
-
-MODELS: dict[str, ModelEntry] = {
-    entry.name: entry
-    for entry in (
-        ModelEntry(
-            name="convnet",
-            title="three convolutions with batch norm; the default for small images",
-            kinds=_IMAGES,
-            min_side=8,
-        ),
-        ModelEntry(
-            name="convnet-small",
-            title="the same idea at a third of the work; for a good result in seconds",
-            kinds=_IMAGES,
-            min_side=19,
-        ),
-        ModelEntry(
-            name="mlp",
-            title="two hidden layers of 256, for images and tables",
-            kinds=("image", "table"),
-        ),
-        ModelEntry(
-            name="mnist-example",
-            title="the network of the classic PyTorch MNIST article: two 5×5 convolutions, dropout",
-            kinds=_IMAGES,
-            channels=1,
-            side=28,
-        ),
-        ModelEntry(
-            name="resnet-small",
-            title="a residual network of 20 layers for small images (He et al. 2016)",
-            kinds=_IMAGES,
-            min_side=8,
-        ),
-        ModelEntry(
-            name="tabular-mlp",
-            title="three hidden layers of 128 with layer norm and dropout; the default for tables",
-            kinds=_TABLES,
-        ),
-        ModelEntry(
-            name="text-bag",
-            title="the mean of the words' vectors and a linear layer",
-            kinds=_TOKENS,
-        ),
-        ModelEntry(
-            name="text-cnn",
-            title="convolutions over 3, 4 and 5 words, the largest response of each (Kim 2014)",
-            kinds=_TOKENS,
-        ),
-        ModelEntry(
-            name="text-gru",
-            title="a gated recurrent network that reads both ways",
-            kinds=_TOKENS,
-        ),
-    )
-}
-
 TORCHVISION = "torchvision:"
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import msgspec
 
+from tui_trainer.core.metric_direction import direction_of
 from tui_trainer.core.sealed_json import Integer, Number
 
 SCHEMA_VERSION = 1
@@ -40,22 +41,29 @@ class Best(msgspec.Struct, frozen=True, kw_only=True):
     loss: float = WORST_LOSS
 
     @classmethod
-    def choose(cls, best: Best | None, metrics: Mapping[str, float], step: int) -> Best | None:
+    def choose(
+        cls, best: Best | None, metrics: Mapping[str, float], step: int, metric: str = "accuracy"
+    ) -> Best | None:
         """The better of `best` and the validation `metrics` at `step`; the earlier on a tie.
 
-        The higher accuracy is better; of equal ones, the one with the lower loss.
+        The better `metric` is better, which is the higher one unless it measures errors; of equal
+        ones, the one with the lower loss.
         """
-        accuracy, loss = metrics.get("accuracy"), metrics.get("loss", WORST_LOSS)
-        if accuracy is None or math.isnan(accuracy):
+        value, loss = metrics.get(metric), metrics.get("loss", WORST_LOSS)
+        if value is None or not math.isfinite(value):
             return best
-        if best is not None and not (accuracy, -loss) > (best.value, -best.loss):
+        sign = -1 if direction_of(metric) < 0 else 1
+        if best is not None and not (sign * value, -loss) > (sign * best.value, -best.loss):
             return best
         finite_loss = loss if math.isfinite(loss) else WORST_LOSS
-        return cls(metric="accuracy", value=accuracy, step=step, loss=finite_loss)
+        return cls(metric=metric, value=value, step=step, loss=finite_loss)
 
 
 class SessionStart(Event, frozen=True, kw_only=True):
-    """What a session of training begins with: what was asked, resolved to what will be done."""
+    """What a session of training begins with: what was asked, resolved to what will be done.
+
+    `metric` is the figure of a validation that chooses the best checkpoint.
+    """
 
     session: str
     uuid: str
@@ -79,6 +87,7 @@ class SessionStart(Event, frozen=True, kw_only=True):
     environment_sha256: str = ""
     data_sha256: str = ""
     pid: Integer = 0
+    metric: str = "accuracy"
 
 
 class RunStarted(SessionStart, frozen=True, kw_only=True, tag="run_started"):
@@ -104,7 +113,7 @@ class Steps(Event, frozen=True, kw_only=True, tag="steps"):
     """A block of consecutive optimizer steps, in columns of equal length.
 
     `first` is the 1-based number of the first completed step. `accuracy` is the share of the
-    step's batch that was classified rightly, in training mode.
+    step's batch that was classified rightly, in training mode; empty where nothing is classified.
     """
 
     epoch: Integer
@@ -117,7 +126,7 @@ class Steps(Event, frozen=True, kw_only=True, tag="steps"):
 
 
 class EpochFinished(Event, frozen=True, kw_only=True, tag="epoch_finished"):
-    """An epoch is complete; `train` holds its mean loss and accuracy."""
+    """An epoch is complete; `train` holds its mean loss, and accuracy where there is one."""
 
     epoch: Integer
     step: Integer

@@ -11,8 +11,10 @@ from tui_trainer.core.config.fields import settings_of
 from tui_trainer.core.config.resolve import (
     DEFAULT_PRESET,
     PRESET,
+    FindSpec,
     Resolved,
     Setting,
+    find_no_spec,
     resolve_as_far,
 )
 from tui_trainer.core.presets import preset_names
@@ -32,7 +34,7 @@ class Form:
     """What was typed, by key, over `base`.
 
     `preset` is that of the base. Where the base was taken from a run, `like` is its name and
-    `values` are its settings as text.
+    `values` are its settings as text. `find_spec` tells what data of a person's own are.
     """
 
     base: tuple[Setting, ...] = ()
@@ -40,6 +42,7 @@ class Form:
     like: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
+    find_spec: FindSpec = find_no_spec
 
     def type(self, key: str, text: str) -> Form:
         """The form with this typed; what would be there anyway does not count as typed."""
@@ -69,7 +72,9 @@ class Form:
             for key, text in self.typed.items()
             if key not in (NAME, PRESET)
         ]
-        resolved, errors = resolve_as_far([*self.base, *typed], preset=self.chosen_preset)
+        resolved, errors = resolve_as_far(
+            [*self.base, *typed], preset=self.chosen_preset, find_spec=self.find_spec
+        )
         try:
             check_name(self.name or "a")
         except UsageError as error:
@@ -102,7 +107,7 @@ class Form:
         return tuple(words)
 
 
-def form_like(run: str, config: RunConfig) -> Form:
+def form_like(run: str, config: RunConfig, find_spec: FindSpec = find_no_spec) -> Form:
     """A form that comes to the configuration of a run.
 
     What its dataset, model and preset bring is left to them, so that it changes with them; of
@@ -111,19 +116,21 @@ def form_like(run: str, config: RunConfig) -> Form:
     values = settings_of(config)
     names = preset_names(config.data.dataset, config.model.name)
     names.sort(key=lambda name: name != DEFAULT_PRESET)
-    kept = {name: _kept(values, run, name) for name in names}
+    kept = {name: _kept(values, run, name, find_spec) for name in names}
     preset = min(kept, key=lambda name: len(kept[name]))
     texts = {key: as_text(value) for key, value in values.items()} | {PRESET: preset, NAME: ""}
-    return Form(kept[preset], preset, run, texts)
+    return Form(kept[preset], preset, run, texts, find_spec=find_spec)
 
 
-def _kept(values: Mapping[str, Any], run: str, preset: str) -> tuple[Setting, ...]:
+def _kept(
+    values: Mapping[str, Any], run: str, preset: str, find_spec: FindSpec
+) -> tuple[Setting, ...]:
     """The settings of a run that its dataset, model and preset do not bring."""
     kept, brought = {DATASET: values[DATASET]}, dict[str, Any]()
     for _ in range(2):
         # Twice: to name the model changes what is brought.
         settings = [Setting(key, value, run) for key, value in kept.items()]
-        resolved, _ = resolve_as_far(settings, preset=preset)
+        resolved, _ = resolve_as_far(settings, preset=preset, find_spec=find_spec)
         brought = settings_of(resolved.config) if resolved is not None else {}
         if brought.get(MODEL) != values[MODEL]:
             kept[MODEL] = values[MODEL]

@@ -11,6 +11,8 @@ from tui_trainer.core.config.resolve import PRESET, Resolved
 from tui_trainer.core.form import CHOICES, DATASET, MODEL, NAME, Form, shown_values
 from tui_trainer.core.plan import Plan, make_plan
 from tui_trainer.core.presets import preset_names
+from tui_trainer.core.specs import DatasetSpec
+from tui_trainer.errors import TuitrainError
 
 _FIRST = (NAME, *CHOICES)
 _LABELS = {DATASET: "dataset", MODEL: "model"}
@@ -84,13 +86,15 @@ class Entry:
 class Draft:
     """What a form comes to: its lines, what is wrong besides them, and how much work it is.
 
-    `resolved` is the configuration, where nothing is wrong.
+    `resolved` is the configuration, where nothing is wrong; `is_prepared` tells whether its
+    dataset is here, and there is no `plan` where its samples cannot be counted.
     """
 
     entries: tuple[Entry, ...]
     problems: tuple[str, ...]
     resolved: Resolved | None
-    plan: Plan
+    plan: Plan | None
+    is_prepared: bool
 
     def find(self, key: str) -> Entry:
         """The line of a key."""
@@ -110,6 +114,7 @@ def make_draft(form: Form) -> Draft:
     for error in errors:
         told.setdefault(error.key, []).append(f"{error.message} {error.hint}")
     values, references = shown_values(form), form.values or _untouched(form)
+    spec = _find_spec(form, shown)
     entries = [
         _make_entry(form, key, values, references, shown, told.pop(key, ())) for key in _keys()
     ]
@@ -117,8 +122,17 @@ def make_draft(form: Form) -> Draft:
         tuple(entries),
         tuple(text for texts in told.values() for text in texts),
         None if errors else resolved,
-        make_plan(shown.config),
+        make_plan(shown.config, spec),
+        spec is not None,
     )
+
+
+def _find_spec(form: Form, shown: Resolved) -> DatasetSpec | None:
+    try:
+        return form.find_spec(shown.config.data.dataset, shown.config.preparation)
+    except TuitrainError:
+        # It is damaged: who prepares it again says so.
+        return None
 
 
 def _keys() -> Sequence[str]:
@@ -159,7 +173,12 @@ def _choices(key: str, shown: Resolved) -> tuple[str, ...]:
     if key == DATASET:
         return tuple(DATASETS)
     if key == MODEL:
-        return tuple(n for n, entry in MODELS.items() if misfit(entry, DATASETS[dataset]) is None)
+        described = DATASETS.get(dataset)
+        return tuple(
+            name
+            for name, entry in MODELS.items()
+            if described is None or misfit(entry, described) is None
+        )
     if key == PRESET:
         return tuple(preset_names(dataset, model))
     return all_fields()[key].choices if key in all_fields() else ()

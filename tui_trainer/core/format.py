@@ -45,7 +45,7 @@ def format_duration(seconds: float) -> str:
 
 
 def format_metric(value: float | None, *, digits: int = 4) -> str:
-    """A loss or accuracy with as many digits as tell runs apart."""
+    """A loss, accuracy or error with as many digits as tell runs apart."""
     if value is None:
         return "–"
     if math.isnan(value):
@@ -54,7 +54,9 @@ def format_metric(value: float | None, *, digits: int = 4) -> str:
         return "inf" if value > 0 else "-inf"
     if value != 0 and (abs(value) < 10**-digits or abs(value) >= 1e5):
         return f"{value:.2e}"
-    return f"{value:.{digits}f}"
+    # Of larger numbers, such as errors of what is counted in thousands, as many digits in all.
+    whole_digits = math.floor(math.log10(abs(value))) + 1 if value else 1
+    return f"{value:.{max(0, digits - max(0, whole_digits - 2))}f}"
 
 
 def format_rate(value: float | None) -> str:

@@ -6,17 +6,27 @@ from typing import Any
 
 import msgspec
 
-from tui_trainer.core.config import RunConfig
+from tui_trainer.core.config import AugmentConfig, PreparationConfig, RunConfig
 from tui_trainer.core.exactness import Exactness
 from tui_trainer.errors import ExitStatus, ReportedError, TuitrainError
 
 
 class PrepareJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="prepare"):
-    """Prepare a dataset: from its official source, or from the files in `source`."""
+    """Prepare the dataset that a settled `reference` names.
+
+    `originals` is a folder or an archive with the official files of one of the catalogue, where a
+    person has them. With `again` it is prepared even if it is there. Modules of a user's own code
+    are looked for in `folder`; what of it may run is told as in `TrainJob`.
+    """
 
     data_dir: str
-    dataset: str
-    source: str = ""
+    reference: str
+    preparation: PreparationConfig = PreparationConfig()
+    originals: str = ""
+    again: bool = False
+    folder: str = ""
+    named_code: tuple[str, ...] = ()
+    trust_code: bool = False
 
 
 class TrainJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="train"):
@@ -61,7 +71,27 @@ class ExportJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag=
     trust_code: bool = False
 
 
-Job = PrepareJob | TrainJob | EvaluateJob | ExportJob
+class PreviewJob(msgspec.Struct, frozen=True, kw_only=True, tag_field="job", tag="preview"):
+    """Choose samples of the prepared dataset `name` to be looked at.
+
+    Pictures of images go to the file `pictures`, a `.npy` array. Of the class `label_class` alone
+    unless it is −1; drawn from `seed`, or the first ones where it is None; `in_turn` one of each
+    class after the other. With `augment` each image is followed by `versions` changed ones.
+    """
+
+    data_dir: str
+    name: str
+    split: str
+    count: int
+    pictures: str
+    label_class: int = -1
+    seed: int | None = None
+    in_turn: bool = False
+    augment: AugmentConfig | None = None
+    versions: int = 0
+
+
+Job = PrepareJob | TrainJob | EvaluateJob | ExportJob | PreviewJob
 
 
 class JobError(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ _MOST_ENTRIES = 1 << 12
 _FIRST_SPACING_BYTES = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LogPlace:
     """A line end of the log, and what the lines before it had reached.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-_LOW_IS_GOOD = ("loss", "error", "perplexity")
-_HIGH_IS_GOOD = ("accuracy", "precision", "recall", "f1", "auc", "iou")
+_LOW_IS_GOOD = ("loss", "error", "perplexity", "mse", "mae")
+_HIGH_IS_GOOD = ("accuracy", "precision", "recall", "f1", "auc", "iou", "r2")
 
 
 def direction_of(metric: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.format import format_count
+from tui_trainer.core.specs import DatasetSpec
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,31 @@ class Plan:
         return ", ".join(self.parts)
 
 
-def make_plan(config: RunConfig) -> Plan:
-    """The plan of a configuration whose dataset is in the catalogue."""
-    entry = DATASETS[config.data.dataset]
-    held_out = round(entry.train_count * config.data.validation)
-    train_count = entry.train_count - held_out
+def make_plan(config: RunConfig, spec: DatasetSpec | None = None) -> Plan | None:
+    """The plan of a configuration, where its samples can be counted.
+
+    Args:
+        spec: The dataset as it is prepared, if it is; else the catalogue counts its samples.
+    """
+    counts = _count_samples(config.data.dataset, spec)
+    if counts is None:
+        return None
+    train_count, validation_count, test_count = counts
+    if config.data.validation > 0 and not validation_count:
+        validation_count = round(train_count * config.data.validation)
+        train_count -= validation_count
     batch_size = config.data.batch_size * config.optimizer.accumulate
     steps = -(-train_count // batch_size) * config.training.epochs
-    return Plan(train_count, held_out, entry.test_count, steps)
+    return Plan(train_count, validation_count if config.data.validation else 0, test_count, steps)
+
+
+def _count_samples(dataset: str, spec: DatasetSpec | None) -> tuple[int, int, int] | None:
+    """Samples to train on, those of an official validation split, and those of the test."""
+    if spec is not None:
+        parts = (spec.splits.get(name) for name in ("train", "validation", "test"))
+        train, validation, test = (part.count if part is not None else 0 for part in parts)
+        return train, validation, test
+    entry = DATASETS.get(dataset)
+    if entry is None or not entry.train_count:
+        return None
+    return entry.train_count, entry.validation_count, entry.test_count

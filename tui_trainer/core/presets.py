@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tui_trainer.core.specs import Kind, Task
+
 Preset = dict[str, Any]
 
 # The recipe of the article that most people first meet MNIST by: it trains on all images.
@@ -55,6 +57,8 @@ _SMALL_TABLE: dict[str, Preset] = {
     "classic": _CLASSIC | {"model.name": "mlp", "training.epochs": 60, "data.batch_size": 16},
 }
 
+_NAMES = ("default", "fast", "best", "classic")
+
 _DATASETS: dict[str, dict[str, Preset]] = {
     "digits": {
         "default": _ONE_CYCLE
@@ -99,6 +103,17 @@ _DATASETS: dict[str, dict[str, Preset]] = {
     "breast-cancer": _SMALL_TABLE,
 }
 
+# For data of which only the kind is known.
+_KINDS: dict[Kind, Preset] = {
+    "image": _ONE_CYCLE | {"training.epochs": 20, "data.batch_size": 64, "optimizer.lr": 0.003},
+    "table": _ONE_CYCLE | {"training.epochs": 40, "data.batch_size": 32, "optimizer.lr": 0.003},
+    "tokens": _ONE_CYCLE | {"training.epochs": 8, "data.batch_size": 32, "optimizer.lr": 0.002},
+}
+# A noisy number is learnt by heart sooner than a class: more passes make it worse.
+_REGRESSION_EPOCHS = 20
+# Samples looked at in all, over the passes of a run, from which on more passes bring little.
+_ENOUGH_SAMPLES, _FEWEST_EPOCHS = 400_000, 5
+
 _MODELS: dict[str, dict[str, Preset]] = {
     "mnist-example": {
         "default": _MNIST_EXAMPLE,
@@ -109,12 +124,44 @@ _MODELS: dict[str, dict[str, Preset]] = {
 
 def preset_names(dataset: str, model: str) -> list[str]:
     """The presets that a dataset and a model have between them."""
-    return sorted({"default"} | _DATASETS.get(dataset, {}).keys() | _MODELS.get(model, {}).keys())
+    return sorted({*_NAMES, *_DATASETS.get(dataset, {}), *_MODELS.get(model, {})})
 
 
 def preset_of_dataset(dataset: str, preset: str) -> Preset:
     """The dataset's settings under `preset`; none where it has no such preset."""
     return _DATASETS.get(dataset, {}).get(preset, {})
+
+
+def default_preset(kind: Kind, task: Task, count: int | None = None) -> Preset:
+    """What most people want for data of their own, of which about `count` samples are trained on.
+
+    Large data are gone through less often than small ones, which need many passes for as many
+    steps.
+    """
+    preset = _KINDS[kind]
+    if kind == "table" and task == "regression":
+        preset = preset | {"training.epochs": _REGRESSION_EPOCHS}
+    if count is None:
+        return preset
+    enough = _ENOUGH_SAMPLES // max(1, count)
+    return preset | {"training.epochs": max(_FEWEST_EPOCHS, min(preset["training.epochs"], enough))}
+
+
+def preset_of_kind(kind: Kind, task: Task, preset: str, count: int | None = None) -> Preset:
+    """The settings under `preset` for data that no preset is made for; as in `default_preset`."""
+    values = default_preset(kind, task, count)
+    epochs: int = values["training.epochs"]
+    if preset == "fast":
+        return values | {"training.epochs": max(2, epochs // 3)}
+    if preset == "best":
+        smoothing = {"loss.label_smoothing": 0.1} if task == "classification" else {}
+        return values | smoothing | {"training.epochs": 3 * epochs}
+    if preset == "classic":
+        return _CLASSIC | {
+            "training.epochs": 2 * epochs,
+            "data.batch_size": values["data.batch_size"],
+        }
+    return values if preset == "default" else {}
 
 
 def preset_of_model(model: str, preset: str) -> Preset:

@@ -46,10 +46,10 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A run as of one event of its log. Counts are of the live branch.
 
     `epoch` counts completed epochs and `step` completed optimizer steps; `last` holds, per
-    split, the newest figures; `evaluation_s` is how long the last validation took. `reason` says
-    why a finished run ended. `checkpoint_is_stale`: newer ones could not be written. `left_out`
-    are spans of steps that are not trained. `stop_after_epoch_by` is who asked the session to
-    stop when its epoch ends.
+    split, the newest figures; `metric` is the one that chooses the best checkpoint;
+    `evaluation_s` is how long the last validation took. `reason` says why a finished run ended.
+    `checkpoint_is_stale`: newer ones could not be written. `left_out` are spans of steps that are
+    not trained. `stop_after_epoch_by` is who asked the session to stop when its epoch ends.
     """
 
     phase: Phase = "none"
@@ -76,6 +76,7 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     code: dict[str, str] = {}
     loss: float | None = None
     lr: float | None = None
+    metric: str = "accuracy"
     best: events.Best | None = None
     last: dict[str, dict[str, float]] = {}
     last_steps: dict[str, Integer] = {}
@@ -154,6 +155,7 @@ def _(event: events.SessionStart, snapshot: RunSnapshot) -> RunSnapshot:
         environment_sha256=event.environment_sha256,
         data_sha256=event.data_sha256,
         code=event.code,
+        metric=event.metric,
         step=from_step,
         loss=snapshot.loss if snapshot.step == from_step else None,
         last=_last_up_to(snapshot, from_step),
@@ -226,7 +228,7 @@ def _(event: events.Evaluated, snapshot: RunSnapshot) -> RunSnapshot:
     )
     if not event.chooses:
         return snapshot
-    best = events.Best.choose(snapshot.best, metrics, event.step)
+    best = events.Best.choose(snapshot.best, metrics, event.step, snapshot.metric)
     return replace(snapshot, best=best, evaluation_s=event.duration_s)
 
 

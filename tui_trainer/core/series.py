@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import singledispatchmethod
+from operator import attrgetter
 
 import numpy as np
 
@@ -36,7 +37,7 @@ _MOST_BRANCHES, _BRANCH_ROWS = 32, 1 << 11
 _MOST_MARKERS = 1 << 11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Marker:
     """Something that happened at a step: `checkpoint`, `epoch`, `control`, `lr` or `resume`.
 
@@ -104,7 +105,7 @@ class _Markers:
     def view(self) -> tuple[Marker, ...]:
         if self._view is None:
             every = [marker for markers in self._by_kind.values() for marker in markers]
-            self._view = tuple(sorted(every, key=lambda marker: (marker.t, marker.step)))
+            self._view = tuple(sorted(every, key=attrgetter("t", "step")))
         return self._view
 
 

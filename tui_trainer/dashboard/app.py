@@ -22,15 +22,13 @@ from tui_trainer.dashboard.detail import StepSpan
 from tui_trainer.dashboard.jobs import Jobs, tell
 from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, Said, WatchFailed
 from tui_trainer.dashboard.mishaps import first_mishap
-from tui_trainer.dashboard.panes.compare import MOST_RUNS
 from tui_trainer.dashboard.personal_app import PersonalApp
 from tui_trainer.dashboard.preferences import PreferenceKeeper
-from tui_trainer.dashboard.screens.compare import CompareScreen
-from tui_trainer.dashboard.screens.form import FormScreen, open_blank_form, open_copied_form
-from tui_trainer.dashboard.screens.help import HelpScreen
+from tui_trainer.dashboard.screens.dashboard_screen import DashboardScreen
 from tui_trainer.dashboard.screens.run import RunScreen
 from tui_trainer.dashboard.screens.runs import RunsScreen
 from tui_trainer.dashboard.screens.steering import ONLY_WATCHES
+from tui_trainer.dashboard.sturdy import SturdyScreen
 from tui_trainer.dashboard.terminal import Appearance, choose_appearance
 from tui_trainer.dashboard.views import RunsView, RunView
 from tui_trainer.dashboard.watcher import Watcher
@@ -47,12 +45,6 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
 _CLOSE_WAIT_S = 2.0
-_PLACES: tuple[tuple[type[Screen[None]], Place], ...] = (
-    (RunScreen, "run"),
-    (CompareScreen, "compare"),
-    (FormScreen, "form"),
-    (HelpScreen, "help"),
-)
 ScreenType = TypeVar("ScreenType", bound=Screen[None])
 
 
@@ -176,8 +168,19 @@ class DashboardApp(PersonalApp):
         if self.read_only:
             self.say(ONLY_WATCHES)
             return
+        # Imported where it is opened, which few do: the first frame waits for every import.
+        from tui_trainer.dashboard.screens.form import (
+            FormScreen,
+            open_blank_form,
+            open_copied_form,
+        )
+
         try:
-            form = open_blank_form(Path.cwd()) if record is None else open_copied_form(record)
+            find_spec = self.jobs.find_spec
+            if record is None:
+                form = open_blank_form(Path.cwd(), find_spec)
+            else:
+                form = open_copied_form(record, find_spec)
         except TuitrainError as error:
             self.say(tell(error), "error")
         else:
@@ -202,8 +205,12 @@ class DashboardApp(PersonalApp):
 
     def open_compare(self, records: Sequence[RunRecord]) -> None:
         """Open the screen that compares runs, from what is known of them."""
-        if isinstance(self.screen, CompareScreen):
+        if self.place_of(self.screen) == "compare":
             return
+        # As the form is.
+        from tui_trainer.dashboard.panes.compare import MOST_RUNS
+        from tui_trainer.dashboard.screens.compare import CompareScreen
+
         if len(records) < 2:
             self.say("one run alone: mark others by space to compare them")
             return
@@ -215,7 +222,7 @@ class DashboardApp(PersonalApp):
 
     def close_compare(self) -> None:
         """Back to the list of runs."""
-        if isinstance(self.screen, CompareScreen):
+        if self.place_of(self.screen) == "compare":
             self._watcher.watch([])
             self.pop_screen()
 
@@ -229,13 +236,9 @@ class DashboardApp(PersonalApp):
                 run_screen.compare_anew()
 
     def on_run_updated(self, message: RunUpdated) -> None:
-        """Hand the picture of a run to its screen, if that is still open."""
-        for screen in self._screens_of(RunScreen):
-            if screen.record.path == message.view.record.path:
-                screen.show(message.view)
-        for compare_screen in self._screens_of(CompareScreen):
-            if message.view.record.path in compare_screen.paths:
-                compare_screen.show(message.view)
+        """Hand the picture of a run to whatever screens show it."""
+        for screen in self._screens_of(DashboardScreen):
+            screen.show_run(message.view)
 
     def on_watch_failed(self, message: WatchFailed) -> None:
         """Say in the footer what could not be read."""
@@ -252,15 +255,15 @@ class DashboardApp(PersonalApp):
 
     def action_help(self) -> None:
         """Every key, those of this place first."""
+        # As the form is.
+        from tui_trainer.dashboard.screens.help import HelpScreen
+
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.place_of(self.screen)))
 
     def place_of(self, screen: Screen[Any]) -> Place:
         """Where a person is who sees this screen."""
-        for kind, place in _PLACES:
-            if isinstance(screen, kind):
-                return place
-        return "runs"
+        return screen.PLACE if isinstance(screen, SturdyScreen) else "runs"
 
     async def action_quit(self) -> None:
         """Leave; runs go on."""

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from tui_trainer.core.braille import sparkline
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.core.code_names import short_name
+from tui_trainer.core.dataset_reference import short_reference
 from tui_trainer.core.format import (
     format_age,
     format_duration,
@@ -18,6 +19,7 @@ from tui_trainer.core.format import (
     format_percent,
     format_rate,
 )
+from tui_trainer.core.metric_direction import direction_of
 from tui_trainer.core.progress import progress_share
 from tui_trainer.core.run_name import number_of
 from tui_trainer.core.run_record import RunRecord
@@ -144,7 +146,7 @@ def _age(line: RunLine) -> Row:
 _TEXTS: Mapping[str, Callable[[RunRecord], str]] = {
     "run": lambda run: f"{run.run} {run.annotations.name}".rstrip(),
     "tags": lambda run: ", ".join(run.annotations.tags),
-    "dataset": lambda run: run.snapshot.dataset or "–",
+    "dataset": lambda run: short_reference(run.snapshot.dataset) or "–",
     "model": lambda run: short_name(run.snapshot.model) or "–",
     "device": lambda run: run.snapshot.device or "–",
     "note": lambda run: run.annotations.note,
@@ -162,7 +164,10 @@ def _run_key(record: RunRecord) -> SortKey:
 
 def _best_key(record: RunRecord) -> SortKey:
     best = record.snapshot.best
-    return best.value if best else None
+    if best is None:
+        return None
+    # The greatest first is then the best first, of errors too.
+    return -best.value if direction_of(best.metric) < 0 else best.value
 
 
 def _speed_key(record: RunRecord) -> SortKey:

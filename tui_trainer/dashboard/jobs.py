@@ -16,10 +16,12 @@ from textual.message import Message
 
 from tui_trainer import paths
 from tui_trainer.core.code_names import parse_metric_names
+from tui_trainer.core.config import PreparationConfig
 from tui_trainer.core.config.resolve import Resolved
 from tui_trainer.core.job_reports import describe_evaluation, describe_export, describe_parity
 from tui_trainer.core.jobs import EvaluateJob, ExportJob, Job, TrainJob
 from tui_trainer.core.run_record import RunRecord
+from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.dashboard.messages import Said
 from tui_trainer.errors import TuitrainError
@@ -30,9 +32,10 @@ from tui_trainer.launch.starting import (
     check_resume,
     create_run,
     make_resume_job,
+    resolve_prepared,
 )
 from tui_trainer.store.config_sources import read_config
-from tui_trainer.store.datasets import is_prepared
+from tui_trainer.store.datasets import find_spec
 from tui_trainer.store.run_folder import RunFolder
 
 _RESULT_S = 20.0
@@ -42,9 +45,12 @@ _MOST_CHARACTERS = 600
 
 @dataclass(frozen=True)
 class NewRun:
-    """A run to be made: its settings, its name, and the command line that makes such a run."""
+    """A run to be made: its settings, its name, and the command line that makes such a run.
 
-    resolved: Resolved
+    `decide` gives the settings, by what is known of the dataset when it is called.
+    """
+
+    decide: Callable[[], Resolved]
     name: str
     command: tuple[str, ...]
 
@@ -68,9 +74,13 @@ class Jobs:
         """Say something in the footer; from any thread."""
         self._post(Said(text, role, seconds))
 
-    def is_prepared(self, dataset: str) -> bool:
-        """Whether a dataset is here."""
-        return is_prepared(self._data_dir, dataset)
+    def find_spec(self, reference: str, preparation: PreparationConfig) -> DatasetSpec | None:
+        """What a dataset was found to be when it was prepared; None where it is not here.
+
+        Raises:
+            DatasetError: the reference is none, or what was prepared is damaged.
+        """
+        return find_spec(self._data_dir, reference, preparation)
 
     async def evaluate(self, record: RunRecord) -> None:
         """Judge the best checkpoint of a run on the test split."""
@@ -149,8 +159,9 @@ class Jobs:
         return f"{record.run} goes on"
 
     def _start(self, new: NewRun) -> RunRecord:
+        resolved = resolve_prepared(self._data_dir, new.decide, self._waiting)
         folder, job = create_run(
-            self._runs_dir, self._data_dir, new.resolved, new.name, new.command, self._waiting
+            self._runs_dir, self._data_dir, resolved, new.name, new.command, self._waiting
         )
         self.say(f"starting {folder.run} …", "text", _RESULT_S)
         return self._begin(folder, job)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import ClassVar, cast
 
 from textual import events
 from textual.app import App
 from textual.screen import Screen
 
 from tui_trainer.dashboard import mishaps
+from tui_trainer.dashboard.bindings import Place
 
 _ERROR_S = 12.0
 
@@ -49,6 +50,9 @@ class SturdyApp(App[None]):
 
 class SturdyScreen(Screen[None]):
     """Goes on after whatever it is told."""
+
+    PLACE: ClassVar[Place] = "runs"
+    """Where a person is who sees it: which keys there are."""
 
     async def on_event(self, event: events.Event) -> None:
         """Take an event; an error is said in the footer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -15,12 +15,14 @@ from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.data.augment import Augmenter, changes_images, check_augment
 from tui_trainer.data.mix import Batch, Mixer
 from tui_trainer.data.normalize import Normalize
-from tui_trainer.data.order import epoch_order
+from tui_trainer.data.order import bucketed_order, epoch_order
 from tui_trainer.data.placement import Placement, choose_placement
 from tui_trainer.data.prepared import Inputs, Labels
-from tui_trainer.data.resident import ResidentSamples
+from tui_trainer.data.resident import ResidentSamples, ResidentTexts
 from tui_trainer.data.split import Indices
+from tui_trainer.data.stored import StoredSamples, StoredTexts
 from tui_trainer.data.stream import StreamedSamples
+from tui_trainer.data.texts import Texts
 
 __all__ = ["EVALUATION_BATCH_SIZE", "Batch", "Batches", "choose_placement"]
 
@@ -36,13 +38,15 @@ class Batches:
     """The samples of a split, or some of them, served as batches on the device.
 
     The same numbers come out for either placement, any count of workers and any batch to begin
-    with. Use it as a context manager or call `close`, which ends the workers.
+    with. Texts are padded to the longest of their batch, by token 0, which no model may see a
+    difference by: there is no mask beside it. Use it as a context manager or call `close`, which
+    ends the workers.
     """
 
     def __init__(
         self,
         spec: DatasetSpec,
-        inputs: Inputs,
+        inputs: Inputs | Texts,
         labels: Labels,
         indices: Indices | None = None,
         *,
@@ -77,14 +81,14 @@ class Batches:
         self._augment = augment
         self._augmenter = Augmenter(augment, spec.shape, seed) if changes_images(augment) else None
         self._normalize = Normalize(spec.mean, spec.std).to(device)
+        self._has_targets = spec.task == "regression"
         chosen_labels = labels if indices is None else labels[indices]
-        self._labels_N = torch.from_numpy(np.array(chosen_labels, np.int64)).to(device)
+        # Float labels go into arithmetic with what the model gives.
+        dtype = np.int64 if spec.task == "classification" else np.float32
+        self._labels_N = torch.from_numpy(np.array(chosen_labels, dtype)).to(device)
         self._numbers_N = None if indices is None else torch.from_numpy(indices).to(device)
-        self._samples: ResidentSamples | StreamedSamples
-        if placement == "device":
-            self._samples = ResidentSamples(inputs, indices, device)
-        else:
-            self._samples = StreamedSamples(inputs, indices, device, workers)
+        self._widths_N = _widths(inputs, indices) if isinstance(inputs, Texts) else None
+        self._samples = _place(inputs, indices, batch_size, device, placement, workers)
         chunk_bytes = _CHUNK_BYTES.get(device.type, _CHUNK_BYTES_ELSEWHERE)
         batch_bytes = batch_size * int(np.prod(spec.shape)) * 4
         self._batches_per_chunk = max(1, chunk_bytes // batch_bytes)
@@ -100,24 +104,27 @@ class Batches:
     def shuffled(self, seed: int, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The training batches of an epoch from the 0-based batch `first` on.
 
-        The order depends on (seed, epoch) alone, augmentation and mixing on (the seed that these
+        The order depends on (seed, epoch) alone, of texts on their lengths too: a batch holds
+        texts of about the same length. Augmentation and mixing depend on (the seed that these
         batches were made with, epoch) and the sample's or batch's number.
 
         Raises:
             WorkerError: streamed data could not be loaded.
         """
         if self._only_first:
-            order_B = epoch_order(len(self), seed, 0)[: self.batch_size]
+            order_B = self._order(seed, 0)[: self.batch_size]
             (only,) = self._serve(order_B, 0, None)
             for _ in range(first, self.num_batches):
                 # A copy: a model may change its input in place.
                 yield only._replace(x=only.x.clone())
             return
-        order_N = epoch_order(len(self), seed, epoch)
+        order_N = self._order(seed, epoch)
         if not (self._augment.mixup or self._augment.cutmix):
             yield from self._serve(order_N, first, epoch)
             return
-        mixer = Mixer(self._augment, self._seed, epoch, self.num_batches)
+        mixer = Mixer(
+            self._augment, self._seed, epoch, self.num_batches, blends_labels=self._has_targets
+        )
         for number, batch in enumerate(self._serve(order_N, first, epoch), first):
             yield mixer(number, batch.x, batch.labels_B)
 
@@ -144,6 +151,11 @@ class Batches:
     ) -> None:
         self.close()
 
+    def _order(self, seed: int, epoch: int) -> Tensor:
+        if self._widths_N is not None:
+            return bucketed_order(self._widths_N, self.batch_size, seed, epoch)
+        return epoch_order(len(self), seed, epoch)
+
     def _serve(self, order_N: Tensor, first: int, epoch: int | None) -> Iterator[Batch]:
         """Batches in the given order from `first` on; augmented if an epoch is given."""
         if first >= self.num_batches:
@@ -155,12 +167,22 @@ class Batches:
         device_order_N = order_N.to(self.device)
         size = self._batches_per_chunk * self.batch_size
         chunks = self._samples.chunks(order_N, device_order_N, size)
-        for stored, chosen in zip(chunks, torch.split(device_order_N, size), strict=True):
-            x = torch.split(self._finish(stored, chosen, epoch), self.batch_size)
+        orders = zip(torch.split(order_N, size), torch.split(device_order_N, size), strict=True)
+        for stored, (on_host, chosen) in zip(chunks, orders, strict=True):
+            x = self._cut(self._finish(stored, chosen, epoch), on_host)
             labels = torch.split(self._labels_N.index_select(0, chosen), self.batch_size)
             for x_B, labels_B in zip(x[skipped:], labels[skipped:], strict=True):
                 yield Batch(x_B, labels_B)
             skipped = 0
+
+    def _cut(self, x: Tensor, order_C: Tensor) -> Sequence[Tensor]:
+        """The batches of a chunk, whose samples are `order_C`."""
+        if self._widths_N is None:
+            return torch.split(x, self.batch_size)
+        widths = torch.split(self._widths_N[order_C], self.batch_size)
+        shapes = [(len(widths_B), int(widths_B.max())) for widths_B in widths]
+        parts = torch.split(x, [count * width for count, width in shapes])
+        return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
     def _finish(self, stored: Tensor, chosen_B: Tensor, epoch: int | None) -> Tensor:
         """What the model is fed, of stored samples of which `chosen_B` tells the places."""
@@ -172,3 +194,27 @@ class Batches:
         if self._channels_last:
             x = x.contiguous(memory_format=torch.channels_last)
         return x
+
+
+def _place(
+    inputs: Inputs | Texts,
+    indices: Indices | None,
+    batch_size: int,
+    device: torch.device,
+    placement: Placement,
+    workers: int,
+) -> ResidentSamples | ResidentTexts | StreamedSamples:
+    """What gives the samples, chunk by chunk; of texts each batch padded for itself."""
+    if isinstance(inputs, Texts):
+        if placement == "device":
+            return ResidentTexts(inputs, indices, device, batch_size)
+        return StreamedSamples(StoredTexts(inputs, batch_size), indices, device, workers)
+    if placement == "device":
+        return ResidentSamples(inputs, indices, device)
+    return StreamedSamples(StoredSamples(inputs), indices, device, workers)
+
+
+def _widths(texts: Texts, indices: Indices | None) -> Tensor:
+    """How wide a batch of each text alone would be, int64 on the host."""
+    lengths_N = texts.lengths_N if indices is None else texts.lengths_N[indices]
+    return torch.from_numpy(lengths_N).clamp(min=1)

@@ -17,8 +17,9 @@ _MIXUP, _CUTMIX, _COIN, _PLACE = 0x6D6978, 0x637574, 0x636F696E, 0x706C6163
 class Batch(NamedTuple):
     """What a step trains on or judges, on the device.
 
-    `x` is float32 B×C×H×W for images and B×F for tables, int64 B×L for tokens; `labels_B` is
-    int64. In a mixed batch the labels `labels_B` weigh `share`, `mixed_labels_B` the rest.
+    `x` is float32 B×C×H×W for images and B×F for tables, int64 B×L for tokens; `labels_B` are
+    int64 classes, or float32 B×K of 0 and 1 where a sample may have several, or float32 B×T of
+    targets. In a mixed batch the labels `labels_B` weigh `share`, `mixed_labels_B` the rest.
     """
 
     x: Tensor
@@ -42,7 +43,17 @@ class Mixer:
     both on, a coin chooses for each batch. All is drawn from (seed, epoch, number of the batch).
     """
 
-    def __init__(self, config: AugmentConfig, seed: int, epoch: int, num_batches: int) -> None:
+    def __init__(
+        self,
+        config: AugmentConfig,
+        seed: int,
+        epoch: int,
+        num_batches: int,
+        *,
+        blends_labels: bool = False,
+    ) -> None:
+        """`blends_labels`: of numbers, the loss of the blend is not the blend of two losses."""
+        self._blends_labels = blends_labels
         self._is_cut_N = _choose(config, seed, epoch, num_batches)
         # Beta(α, α) by the number of the batch: a stream's numbers do not depend on how many are
         # drawn from it.
@@ -61,6 +72,8 @@ class Mixer:
         else:
             rolled_BCHW = x_BCHW.roll(1, 0)
             x_BCHW.mul_(share).add_(rolled_BCHW.mul_(1 - share))
+        if self._blends_labels:
+            return Batch(x_BCHW, share * labels_B + (1 - share) * labels_B.roll(1, 0))
         return Batch(x_BCHW, labels_B, labels_B.roll(1, 0), share)
 
     def _paste(self, number: int, share: float, x_BCHW: Tensor) -> float:

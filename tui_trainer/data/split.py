@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,10 +16,20 @@ _VALIDATION = 0x73706C69
 
 
 def split_for_validation(
-    labels: npt.NDArray[np.int64], share: float, seed: int
+    labels: npt.NDArray[Any], share: float, seed: int
 ) -> tuple[Indices, Indices]:
     """The samples a run trains on and those it holds out, from the run's seed alone."""
-    return split_stratified(labels, share, mix_seed(seed, _VALIDATION))
+    return split_off(labels, share, mix_seed(seed, _VALIDATION))
+
+
+def split_off(labels: npt.NDArray[Any], share: float, seed: int) -> tuple[Indices, Indices]:
+    """Split the samples in two, the second with about `share` of them, of each class if it can.
+
+    Labels int64 N are classes; of others, several to a sample or numbers, any share is drawn.
+    """
+    if labels.ndim == 1 and labels.dtype == np.int64:
+        return split_stratified(labels, share, seed)
+    return split_stratified(np.zeros(len(labels), np.int64), share, seed)
 
 
 def split_stratified(

@@ -1,42 +1,24 @@
-"""Samples picked by number from an array, in memory or mapped from a file."""
+"""Samples picked by number from arrays, in memory or mapped from a file."""
 
 from __future__ import annotations
 
-import os
-from typing import Any, NamedTuple
-
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tui_trainer.data.mapped import MappedArray
 from tui_trainer.data.prepared import Inputs
 from tui_trainer.data.split import Indices
-
-
-class _MappedFile(NamedTuple):
-    path: str
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    offset: int
-    stamp: tuple[int, ...]
+from tui_trainer.data.texts import Texts
 
 
 class StoredSamples(Dataset[Tensor]):
-    """The samples of `inputs` (N first), by their numbers.
-
-    An array mapped from a file is opened anew by each process that reads it, and never travels to
-    another: handles that processes share are shared state, and pickling it would be a copy. A file
-    that is not as it was at first is not read: what was verified is gone, and to read a mapping
-    past the end of its file ends the process.
-    """
+    """The samples of `inputs` (N first), by their numbers; it can be sent to other processes."""
 
     def __init__(self, inputs: Inputs) -> None:
         self.shape = inputs.shape[1:]
-        self._file = _file_behind(inputs)
-        self._array: npt.NDArray[Any] | None = inputs if self._file is None else None
-        self._opened_by = os.getpid()
+        self._mapped = MappedArray(inputs)
 
     def __getitem__(self, numbers_B: Indices) -> Tensor:
         """A copy of the chosen samples, in the order of `numbers_B` and as stored.
@@ -44,45 +26,29 @@ class StoredSamples(Dataset[Tensor]):
         Raises:
             OSError: the file is gone or was changed.
         """
-        array = self._open()
+        array = self._mapped.open()
         chosen = np.empty((len(numbers_B), *self.shape), array.dtype)
         # With "raise" numpy fills a buffer of its own first; the numbers are known to be good.
         np.take(array, numbers_B, axis=0, out=chosen, mode="clip")
         return torch.from_numpy(chosen)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | ({} if self._file is None else {"_array": None})
 
-    def _open(self) -> npt.NDArray[Any]:
-        file = self._file
-        if file is not None and _stamp_of(file.path) != file.stamp:
-            raise OSError(f"{file.path} was changed while it was in use")
-        if file is not None and (self._array is None or self._opened_by != os.getpid()):
-            self._array = np.memmap(
-                file.path, file.dtype, mode="r", offset=file.offset, shape=file.shape
-            )
-            self._opened_by = os.getpid()
-        assert self._array is not None
-        return self._array
+class StoredTexts(Dataset[Tensor]):
+    """Texts in batches of `batch_size`, by their numbers; it can be sent to other processes."""
 
+    def __init__(self, texts: Texts, batch_size: int) -> None:
+        self._texts = texts
+        self._batch_size = batch_size
 
-def _file_behind(array: npt.NDArray[Any]) -> _MappedFile | None:
-    """Where in which file an array lies, if it is mapped from one and in one piece."""
-    whole = array
-    while isinstance(whole.base, np.ndarray):
-        whole = whole.base
-    if not isinstance(whole, np.memmap) or whole.filename is None:
-        return None
-    if not array.flags.c_contiguous:
-        return None
-    # A view of a mapped array inherits its `offset`, which is that of the whole.
-    distance = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
-    path = os.fspath(whole.filename)
-    offset = int(whole.offset) + distance
-    return _MappedFile(path, array.dtype, array.shape, offset, _stamp_of(path))
+    def __getitem__(self, numbers_C: Indices) -> Tensor:
+        """The batches of the chosen texts, int32, one after the other in one dimension.
 
+        Each is B×L, padded to the length L of its longest: what widths they have is known to
+        whoever knows the lengths, and what is padded for others would be moved for nothing.
 
-def _stamp_of(path: str) -> tuple[int, ...]:
-    """What changes when a file is written to, cut or replaced."""
-    status = os.stat(path)
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        Raises:
+            OSError: a file is gone or was changed.
+        """
+        starts = range(0, len(numbers_C), self._batch_size)
+        batches = [self._texts[numbers_C[start : start + self._batch_size]] for start in starts]
+        return torch.from_numpy(np.concatenate([batch_BL.ravel() for batch_BL in batches]))

@@ -16,11 +16,9 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
-from tui_trainer.data.prepared import Inputs
 from tui_trainer.data.split import Indices
-from tui_trainer.data.stored import StoredSamples
 from tui_trainer.errors import WorkerError
 
 _CHUNKS_AHEAD = 4
@@ -39,9 +37,14 @@ class StreamedSamples:
     """
 
     def __init__(
-        self, inputs: Inputs, indices: Indices | None, device: torch.device, workers: int
+        self,
+        stored: Dataset[Tensor],
+        indices: Indices | None,
+        device: torch.device,
+        workers: int,
     ) -> None:
-        self._stored = StoredSamples(inputs)
+        """Serve from `stored`, which gives the samples of an array of numbers."""
+        self._stored = stored
         self._indices = indices
         self._device = device
         self._workers = workers
@@ -51,7 +54,7 @@ class StreamedSamples:
         _open_streams.add(self)
 
     def chunks(self, order_N: Tensor, device_order_N: Tensor, size: int) -> Iterator[Tensor]:
-        """The samples in the given order, `size` at a time, on the device and as stored.
+        """The samples in the given order, `size` at a time, as `stored` gives them, on the device.
 
         Raises:
             WorkerError: a worker died, or the file could not be read.

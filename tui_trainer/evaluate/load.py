@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import torch
 from torch import nn
 
 from tui_trainer.checkpoints.read import Checkpoint, find_checkpoint, read_checkpoint
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.dataset_reference import prepared_name_of
 from tui_trainer.core.specs import DatasetSpec
+from tui_trainer.core.tasks import choose_loss
 from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, Batches, choose_placement
-from tui_trainer.data.prepared import Inputs, Labels, hash_data, load_split
-from tui_trainer.data.split import split_for_validation
-from tui_trainer.errors import CheckpointError, DatasetError
+from tui_trainer.data.parts import Parts, choose_parts, read_held_out
+from tui_trainer.data.prepared import Inputs, hash_data, load_split
+from tui_trainer.errors import CheckpointError
+from tui_trainer.evaluate.loss import REGRESSION_LOSSES
 from tui_trainer.evaluate.metrics import Criteria
+from tui_trainer.evaluate.targets import make_scale
 from tui_trainer.models.build import UserCode, build_model
 from tui_trainer.store.datasets import dataset_bytes, read_spec
 
@@ -33,6 +36,7 @@ class JudgedModel:
     config: RunConfig
     data_dir: Path
     device: torch.device
+    parts: Parts
 
     @property
     def has_other_data(self) -> bool:
@@ -45,7 +49,7 @@ class JudgedModel:
         Raises:
             DatasetError: the run held nothing out for validation.
         """
-        inputs, labels, chosen = self._samples(split)
+        inputs, labels = load_split(self.data_dir, self.spec.name, self.parts.find(split).split)
         placement, workers, _ = choose_placement(
             dataset_bytes(self.spec),
             self.device,
@@ -56,7 +60,7 @@ class JudgedModel:
             self.spec,
             inputs,
             labels,
-            chosen,
+            self.parts.find(split).indices_N,
             batch_size=EVALUATION_BATCH_SIZE,
             device=self.device,
             placement=placement,
@@ -64,26 +68,11 @@ class JudgedModel:
             channels_last=self.config.hardware.channels_last,
         )
 
-    def stored_inputs(self, split: str) -> Inputs:
-        """The inputs of a split as stored: uint8 N×C×H×W, float32 N×F or int32 N×L."""
-        inputs, _, chosen = self._samples(split)
-        return inputs[chosen]
-
-    def _samples(self, split: str) -> tuple[Inputs, Labels, Labels]:
-        """All inputs and labels that a split is part of, and which samples it is."""
-        if split == "test":
-            inputs, labels = load_split(self.data_dir, self.spec.name, "test")
-            return inputs, labels, np.arange(len(labels))
-        inputs, labels = load_split(self.data_dir, self.spec.name, "train")
-        kept, held_out = split_for_validation(
-            labels, self.config.data.validation, self.config.training.seed
-        )
-        chosen = kept if split == "train" else held_out
-        if not len(chosen):
-            raise DatasetError(
-                "This run held nothing out for validation.", "Judge it with --split test."
-            )
-        return inputs, labels, chosen
+    def stored_inputs(self, split: str, most: int) -> Inputs:
+        """The first inputs of a split, at most so many: uint8 N×C×H×W, float32 N×F, int32 N×L."""
+        part = self.parts.find(split)
+        inputs, _ = load_split(self.data_dir, self.spec.name, part.split)
+        return inputs[part.indices_N[:most]]
 
 
 def load_judged(
@@ -107,7 +96,7 @@ def load_judged(
         ModelError, ConfigError: the user's own code is missing, fails or may not run.
     """
     checkpoint = read_checkpoint(find_checkpoint(checkpoints, which, best_step))
-    spec = read_spec(data_dir, config.data.dataset)
+    spec = read_spec(data_dir, prepared_name_of(config), config.data.dataset)
     # Whatever the run began with, its own weights follow: nothing is downloaded for them.
     untrained = msgspec.structs.replace(config.model, pretrained=False)
     model, _ = build_model(untrained, spec, config.training.seed, code)
@@ -126,7 +115,15 @@ def load_judged(
         config=config,
         data_dir=data_dir,
         device=device,
+        parts=_recall_parts(checkpoints.parent, config, data_dir, spec),
     )
+
+
+def _recall_parts(run: Path, config: RunConfig, data_dir: Path, spec: DatasetSpec) -> Parts:
+    """The samples that a run trained on and held out, as it kept them when it began."""
+    _, labels_N = load_split(data_dir, spec.name, "train")
+    held_out_N = read_held_out(run, hash_data(spec))
+    return choose_parts(spec, labels_N, config.data.validation, config.training.seed, held_out_N)
 
 
 def load_criteria(
@@ -135,14 +132,19 @@ def load_criteria(
     """What a run judges its model by; `code` loads a loss and metrics of the user's own.
 
     Raises:
-        ConfigError: one of them is missing, fails or may not run.
+        ConfigError: one of them is missing, fails or may not run, or the loss is for other labels.
     """
-    loss = code.load_loss(config.loss.name, spec)
+    name = choose_loss(config.loss, spec)
+    loss = code.load_loss(name, spec)
     if isinstance(loss, nn.Module):
         # It may hold buffers, such as the weights of classes.
         loss.to(device)
+    scale = make_scale(spec)
     return Criteria(
         ignore_index=config.loss.ignore_index,
         loss=loss,
         metrics=code.load_metrics(config.training.metrics, spec),
+        task=spec.task,
+        scale=None if scale is None else scale.to(device),
+        loss_name=name if name in REGRESSION_LOSSES else Criteria.loss_name,
     )

@@ -1,9 +1,14 @@
-"""The loss of a batch, whole or in parts."""
+"""The loss of a batch, whole or in parts.
+
+Shapes: B samples, K classes, T targets. Labels are int64 B, or float32 B×K of 0 and 1 where a
+sample may have several, or float32 B×T of targets in their own units.
+"""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +17,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tui_trainer.core.config.loss import LossConfig
+from tui_trainer.core.specs import DatasetSpec
+from tui_trainer.core.tasks import choose_loss
 from tui_trainer.errors import ConfigError
+from tui_trainer.evaluate.class_weights import choose_class_weights, choose_positive_weights
+from tui_trainer.evaluate.targets import TargetScale, make_scale
 
 UserFunction = Callable[[Tensor, Tensor], Tensor]
-"""`f(logits_BK, labels_B)`, a scalar: the mean over the batch."""
+"""`f(logits_BK, labels)`, a scalar: the mean over the batch.
+
+In a regression it is given predictions B×T in the targets' own units in place of logits.
+"""
+
+# Of how far each prediction B×T is from its target, both standardised.
+REGRESSION_LOSSES: dict[str, Callable[..., Tensor]] = {
+    "mse": F.mse_loss,
+    "huber": F.huber_loss,
+    "mae": F.l1_loss,
+}
 
 
 class Loss(Protocol):
@@ -23,13 +42,13 @@ class Loss(Protocol):
 
     ignore_index: int
 
-    def weigh(self, labels_B: Tensor) -> Tensor | float:
+    def weigh(self, labels: Tensor, /) -> Tensor | float:
         """What these labels weigh in the mean."""
 
-    def __call__(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor:
-        """The mean over a whole batch, a scalar."""
+    def __call__(self, outputs: Tensor, labels: Tensor, /) -> Tensor:
+        """The mean over a whole batch, a scalar, of what the model gave for it."""
 
-    def of_part(self, logits_BK: Tensor, labels_B: Tensor, weight: Tensor | float) -> Tensor:
+    def of_part(self, outputs: Tensor, labels: Tensor, weight: Tensor | float, /) -> Tensor:
         """What a part adds to the mean over a batch of `weight`."""
 
 
@@ -77,101 +96,101 @@ class CrossEntropy:
         )
 
 
+class MeanOverOutputs:
+    """The mean over samples and outputs of one of torch's losses that takes them one by one."""
+
+    ignore_index = LossConfig().ignore_index
+
+    def __init__(self, function: Callable[..., Tensor], wanted: Callable[[Tensor], Tensor]) -> None:
+        """`wanted` tells of labels what the model should give for them."""
+        self._function = function
+        self._wanted = wanted
+
+    def weigh(self, labels: Tensor) -> float:
+        """The number of samples."""
+        return float(len(labels))
+
+    def __call__(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """The mean over a batch."""
+        return self._function(outputs, self._wanted(labels))
+
+    def of_part(self, outputs: Tensor, labels: Tensor, weight: Tensor | float) -> Tensor:
+        """What a part adds to the mean over a batch of `weight` samples."""
+        total = self._function(outputs, self._wanted(labels), reduction="sum")
+        return total / (weight * outputs.shape[1])
+
+
 class UserLoss:
     """A user's function: the mean of parts, each counted by its samples."""
 
-    def __init__(self, function: UserFunction, ignore_index: int) -> None:
+    def __init__(
+        self, function: UserFunction, ignore_index: int, scale: TargetScale | None = None
+    ) -> None:
         self.ignore_index = ignore_index
         self._function = function
+        self._scale = scale
 
-    def weigh(self, labels_B: Tensor) -> float:
+    def weigh(self, labels: Tensor) -> float:
         """The number of labels."""
-        return float(len(labels_B))
+        return float(len(labels))
 
-    def __call__(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+    def __call__(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """What the function says of a batch, in float32; it may change its input in place."""
-        return self._function(logits_BK.clone(), labels_B).float()
+        own = outputs.clone() if self._scale is None else self._scale(outputs)
+        return self._function(own, labels).float()
 
-    def of_part(self, logits_BK: Tensor, labels_B: Tensor, weight: Tensor | float) -> Tensor:
+    def of_part(self, outputs: Tensor, labels: Tensor, weight: Tensor | float) -> Tensor:
         """The function's value of a part, by its share of the batch."""
-        return self(logits_BK, labels_B) * (len(labels_B) / weight)
+        return self(outputs, labels) * (len(labels) / weight)
 
 
 def build_loss(
     config: LossConfig,
-    labels_N: npt.NDArray[np.int64],
-    num_classes: int,
+    labels: npt.NDArray[Any],
+    spec: DatasetSpec,
     device: torch.device,
     function: UserFunction | None = None,
 ) -> Loss:
-    """The loss to train with; `labels_N` are those trained on, `function` the user's own if any.
+    """The loss to train with; `labels` are those trained on, `function` the user's own if any.
 
     Raises:
-        ConfigError: the class weights do not fit the classes, no label counts, or a setting is for
-            another loss.
+        ConfigError: the loss is for other labels, the class weights do not fit the classes, no
+            label counts, or a setting is for another loss.
     """
-    if (labels_N == config.ignore_index).all():
+    name = choose_loss(config, spec)
+    if spec.task == "classification" and (labels == config.ignore_index).all():
         raise ConfigError(
             f"loss.ignore_index is {config.ignore_index}, which is the label of every sample.",
             "Ignore another label, or none.",
         )
+    scale = make_scale(spec)
+    if scale is not None:
+        scale.to(device)
     if function is not None:
-        _check_unused(config)
-        return UserLoss(function, config.ignore_index)
-    weights_K = choose_class_weights(config, labels_N, num_classes)
+        return UserLoss(function, config.ignore_index, scale)
+    if scale is not None:
+        return MeanOverOutputs(REGRESSION_LOSSES[name], scale.standardize)
+    if spec.task == "multilabel":
+        return _binary_cross_entropy(config, labels, device)
+    weights_K = choose_class_weights(config, labels, len(spec.classes))
     return CrossEntropy(config, None if weights_K is None else weights_K.to(device))
 
 
-def _check_unused(config: LossConfig) -> None:
-    for name in ("label_smoothing", "class_weights"):
-        if getattr(config, name):
-            default = getattr(LossConfig(), name)
-            raise ConfigError(
-                f"loss.{name} is for cross-entropy, but loss.name is {config.name}.",
-                f"Set loss.{name} to {default!r}, and let the loss do it by itself.",
-            )
+def _binary_cross_entropy(
+    config: LossConfig, labels_NK: npt.NDArray[np.uint8], device: torch.device
+) -> Loss:
+    """Binary cross-entropy of each class, whose positive samples may weigh more than the others.
 
-
-def choose_class_weights(
-    config: LossConfig, labels_N: npt.NDArray[np.int64], num_classes: int
-) -> Tensor | None:
-    """The weight of each class, float32 K, or None where all weigh the same.
-
-    `balanced` weighs a class by the inverse of its share, so that the mean weight is 1. The
-    class that is ignored, if it is one of them, has no part in it.
-
-    Raises:
-        ConfigError: there are too many or too few weights, or they are not positive.
+    Label smoothing moves 0 and 1 towards a half by half its share.
     """
-    text = config.class_weights
-    if not text:
-        return None
-    if text == "balanced":
-        return _balance(labels_N[labels_N != config.ignore_index], num_classes, config.ignore_index)
-    try:
-        weights = [float(part) for part in text.split(",")]
-    except ValueError:
-        weights = []
-    if len(weights) != num_classes or not all(0 <= w < float("inf") for w in weights):
-        raise ConfigError(
-            f"loss.class_weights is {text!r}, but there are {num_classes} classes.",
-            f"Give {num_classes} numbers from 0 up, separated by commas, or balanced.",
-        )
-    if not any(weights):
-        raise ConfigError("Every class weighs nothing.", "Give a class a weight above 0.")
-    return torch.tensor(weights, dtype=torch.float32)
+    weights_K = choose_positive_weights(config, labels_NK)
+    function = functools.partial(
+        F.binary_cross_entropy_with_logits,
+        pos_weight=None if weights_K is None else weights_K.to(device),
+    )
+    share = config.label_smoothing
 
+    def smooth(labels_BK: Tensor) -> Tensor:
+        return labels_BK * (1 - share) + share / 2 if share else labels_BK
 
-def _balance(labels_N: npt.NDArray[np.int64], num_classes: int, ignore_index: int) -> Tensor:
-    """Weights K that make up for the numbers of labels; 0 for the ignored class."""
-    counts_K = np.bincount(labels_N, minlength=num_classes)
-    counted_K = np.arange(num_classes) != ignore_index
-    missing = np.flatnonzero((counts_K == 0) & counted_K)
-    if len(missing):
-        raise ConfigError(
-            f"Class {missing[0]} has no sample to balance its weight by.",
-            "Give the weights as numbers: --class-weights 1,2,…",
-        )
-    weights_K = np.zeros(num_classes)
-    weights_K[counted_K] = len(labels_N) / (counted_K.sum() * counts_K[counted_K])
-    return torch.tensor(weights_K, dtype=torch.float32)
+    return MeanOverOutputs(function, smooth)

@@ -16,15 +16,21 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from tui_trainer.core.specs import DatasetSpec, Kind
+from tui_trainer.core.specs import UNKNOWN_TOKEN, DatasetSpec, Kind, Task
 from tui_trainer.data.normalize import Normalize
 from tui_trainer.data.prepared import Inputs
 from tui_trainer.errors import ExportError
+from tui_trainer.evaluate.targets import TargetScale, make_scale
 from tui_trainer.export.parity import Parity, check_parity
 from tui_trainer.store.atomic import fsync_file, make_folder, replace_file
 
 OPSET = 20
-OUTPUT = "logits"
+# What the file gives, by the task, and what that means.
+OUTPUTS: dict[Task, tuple[str, str]] = {
+    "classification": ("logits", "logits: softmax makes probabilities of them"),
+    "multilabel": ("logits", "logits: sigmoid makes each one the probability of its label"),
+    "regression": ("predictions", "targets in their own units"),
+}
 
 
 class Interface(msgspec.Struct, frozen=True):
@@ -38,22 +44,25 @@ class Interface(msgspec.Struct, frozen=True):
 INTERFACES: dict[Kind, Interface] = {
     "image": Interface("image", "uint8", "none needed: uint8 in"),
     "table": Interface("features", "float32", "none needed: features as measured in"),
-    "tokens": Interface("tokens", "int64", "tokens of the dataset's vocabulary in, 0 as padding"),
+    "tokens": Interface("tokens", "int64", "tokens of vocabulary.json in, 0 as padding after them"),
 }
 
 
 class ShippedModel(nn.Module):
-    """Inputs as stored, or tokens as int64; logits out (float32 B×K)."""
+    """Inputs as stored, or tokens as int64; out come float32 logits B×K or predictions B×T."""
 
-    def __init__(self, normalize: Normalize, model: nn.Module) -> None:
+    def __init__(
+        self, normalize: Normalize, model: nn.Module, scale: TargetScale | None = None
+    ) -> None:
         super().__init__()
         self.normalize = normalize
         self.model = model
+        self.scale = scale
 
     def forward(self, stored: Tensor) -> Tensor:
-        """Logits of a batch."""
-        logits_BK: Tensor = self.model(self.normalize(stored))
-        return logits_BK
+        """Logits of a batch, or its targets in their own units."""
+        outputs: Tensor = self.model(self.normalize(stored))
+        return outputs if self.scale is None else self.scale(outputs)
 
 
 def export_onnx(
@@ -75,7 +84,7 @@ def export_onnx(
     """
     # The standard memory order: the exporter records strides it meets.
     plain = model.to(memory_format=torch.contiguous_format)
-    shipped = ShippedModel(Normalize(spec.mean, spec.std), plain).eval()
+    shipped = ShippedModel(Normalize(spec.mean, spec.std), plain, make_scale(spec)).eval()
     inputs = inputs.astype(INTERFACES[spec.kind].dtype, copy=False)
     temporary = output.with_name(f".{output.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -83,7 +92,7 @@ def export_onnx(
         say("exporting")
         opset = _write(shipped, inputs, spec, facts, temporary)
         say("comparing with onnxruntime")
-        parity = check_parity(temporary, shipped, inputs)
+        parity = check_parity(temporary, shipped, inputs, spec)
         sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
         value = _describe(facts, spec, output, sha256, opset, temporary.stat().st_size, parity)
         fsync_file(temporary)
@@ -109,7 +118,7 @@ def _write(
 ) -> int:
     """Export to `file`, check its form, and give back the opset it uses."""
     interface = INTERFACES[spec.kind]
-    example = (torch.from_numpy(inputs[:2].copy()),)
+    example = (_make_example(inputs, spec),)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
@@ -120,8 +129,8 @@ def _write(
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[interface.name],
-                output_names=[OUTPUT],
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                output_names=[OUTPUTS[spec.task][0]],
+                dynamic_shapes=(_free_dimensions(spec),),
                 verbose=False,
             )
     except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
@@ -131,12 +140,34 @@ def _write(
         ) from error
     assert program is not None
     proto = program.model_proto
-    notes = {"classes": "\n".join(spec.classes), "preprocessing": interface.preprocessing}
+    notes = {
+        "task": spec.task,
+        "classes": "\n".join(spec.classes),
+        "targets": "\n".join(spec.targets),
+        "preprocessing": interface.preprocessing,
+        "output": OUTPUTS[spec.task][1],
+    }
     onnx.helper.set_model_props(proto, facts | notes)
     onnx.checker.check_model(proto, full_check=True)
-    _check_interface(proto, interface.name)
+    _check_interface(proto, [interface.name, OUTPUTS[spec.task][0]], len(_free_dimensions(spec)))
     file.write_bytes(proto.SerializeToString())
     return next(int(entry.version) for entry in proto.opset_import if entry.domain == "")
+
+
+def _make_example(inputs: Inputs, spec: DatasetSpec) -> Tensor:
+    """Two samples to trace the model with."""
+    if spec.kind == "tokens":
+        # A dimension of 1 would be taken for one that is always 1.
+        return torch.full((2, max(2, *spec.shape)), UNKNOWN_TOKEN)
+    return torch.from_numpy(inputs[:2].copy())
+
+
+def _free_dimensions(spec: DatasetSpec) -> dict[int, Any]:
+    """What may be of any size: the batch, and the texts' length up to that of the longest."""
+    batch = {0: torch.export.Dim("batch")}
+    if spec.kind != "tokens":
+        return batch
+    return batch | {1: torch.export.Dim("length", max=max(2, *spec.shape))}
 
 
 def _reason(error: Exception) -> str:
@@ -145,14 +176,16 @@ def _reason(error: Exception) -> str:
     return str(found).strip().partition("\n")[0].rstrip(".") or type(found).__name__
 
 
-def _check_interface(proto: onnx.ModelProto, input_name: str) -> None:
+def _check_interface(proto: onnx.ModelProto, wanted: list[str], num_free: int) -> None:
     inputs, outputs = proto.graph.input, proto.graph.output
     names = [value.name for value in (*inputs, *outputs)]
-    batches = [value.type.tensor_type.shape.dim[0] for value in (*inputs, *outputs)]
-    if names != [input_name, OUTPUT] or not all(batch.dim_param for batch in batches):
+    free = [*inputs[0].type.tensor_type.shape.dim[:num_free]]
+    free += [value.type.tensor_type.shape.dim[0] for value in outputs]
+    if names != wanted or not all(dimension.dim_param for dimension in free):
         raise ExportError(
-            f"The exported model has the interface {names} with a fixed batch size.",
-            "Avoid code in the model's forward that depends on the batch size.",
+            f"The exported model has the interface {names} with a fixed size.",
+            "Avoid code in the model's forward that depends on the size of the batch, or on the "
+            "length of texts.",
         )
 
 
@@ -165,7 +198,7 @@ def _describe(
     size_bytes: int,
     parity: Parity,
 ) -> dict[str, Any]:
-    interface = INTERFACES[spec.kind]
+    interface, (output_name, meaning) = INTERFACES[spec.kind], OUTPUTS[spec.task]
     return {
         **facts,
         "path": str(output),
@@ -176,8 +209,15 @@ def _describe(
         "input": {
             "name": interface.name,
             "dtype": interface.dtype,
-            "shape": ["batch", *spec.shape],
+            "shape": ["batch", *(["length"] if spec.kind == "tokens" else spec.shape)],
         },
-        "output": {"name": OUTPUT, "dtype": "float32", "shape": ["batch", len(spec.classes)]},
+        "output": {
+            "name": output_name,
+            "dtype": "float32",
+            "shape": ["batch", spec.num_outputs],
+            "meaning": meaning,
+        },
+        "task": spec.task,
         "classes": list(spec.classes),
+        "targets": list(spec.targets),
     }

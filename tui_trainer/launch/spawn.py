@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from tui_trainer import paths
+from tui_trainer.core.job_progress import JobProgress, read_figures
 from tui_trainer.core.jobs import Job, JobResult, TrainJob
 from tui_trainer.errors import ExitStatus, StorageError, WorkerError
 from tui_trainer.launch.starter import at_kept_priority
@@ -130,9 +131,14 @@ def _start_training(run: Path, job: TrainJob) -> WorkerProcess:
 
 
 def run_job(
-    job: Job, say: Callable[[str], object], is_wanted: Callable[[], bool] = lambda: True
+    job: Job,
+    say: Callable[[str], object],
+    is_wanted: Callable[[], bool] = lambda: True,
+    report: Callable[[JobProgress], object] | None = None,
 ) -> dict[str, Any]:
     """Do a short job in a worker, pass on its progress, and return its value.
+
+    `report` hears how far it is; without one, `say` hears what is being done, once.
 
     Raises:
         ReportedError: the job failed.
@@ -145,13 +151,13 @@ def run_job(
         printed_before = log.stat().st_size if log.exists() else 0
         worker = _start(folder, log)
         with _ended_with_us(worker):
-            offset, is_over = 0, False
+            offset, is_over, told = 0, False, ""
             while not is_over:
                 # Looked at before the progress is read: what came last is passed on too.
                 is_over = not worker.is_alive
                 lines, offset = read_progress(folder, offset)
                 for line in lines:
-                    say(str(line["text"]))
+                    told = _pass_on(line, told, say, report)
                 if not is_over and not is_wanted():
                     raise WorkerError("The job was called off.", "Start it again.")
                 if not is_over:
@@ -163,6 +169,21 @@ def run_job(
                     file.seek(printed_before)
                     error.add_note(file.read().decode(errors="replace"))
                 raise
+
+
+def _pass_on(
+    line: dict[str, Any],
+    told: str,
+    say: Callable[[str], object],
+    report: Callable[[JobProgress], object] | None,
+) -> str:
+    """Tell one line of progress; the text that was told last comes back."""
+    text, figures = str(line.get("text", "")), read_figures(line)
+    if figures is not None and report is not None:
+        report(figures)
+    elif text and (figures is None or text != told):
+        say(text)
+    return text
 
 
 def _log_of(job: Job, folder: Path) -> Path:

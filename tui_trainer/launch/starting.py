@@ -10,11 +10,14 @@ from pathlib import Path
 
 import msgspec
 
-from tui_trainer.core.catalog import find_dataset
+from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.places import named_code, settle_paths
 from tui_trainer.core.config.resolve import Resolved
+from tui_trainer.core.dataset_reference import code_parts, is_own, prepared_name
 from tui_trainer.core.exactness import Exactness
+from tui_trainer.core.job_progress import JobProgress
+from tui_trainer.core.job_reports import warn_of_preparation
 from tui_trainer.core.jobs import PrepareJob, TrainJob
 from tui_trainer.core.next_steps import check_resumable
 from tui_trainer.core.run_record import RunRecord
@@ -24,7 +27,7 @@ from tui_trainer.launch.follower import Follower
 from tui_trainer.launch.spawn import WorkerProcess, run_job
 from tui_trainer.store.atomic import remove_folder
 from tui_trainer.store.config_sources import encode_config, read_config
-from tui_trainer.store.datasets import is_outdated, is_prepared, read_spec
+from tui_trainer.store.datasets import has_changed, is_outdated, is_prepared, read_spec
 from tui_trainer.store.environment import capture_environment
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import RunFolder, read_run
@@ -35,25 +38,87 @@ _FULL_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Waiting:
-    """Who waits for something to start: `say` tells them, `is_wanted` whether they still wait."""
+    """Who waits for something to start: `say` tells them, `is_wanted` whether they still wait.
+
+    `report` shows them how far a dataset is prepared.
+    """
 
     say: Callable[[str], object]
     is_wanted: Callable[[], bool] = lambda: True
+    report: Callable[[JobProgress], object] | None = None
 
 
-def ensure_prepared(data_dir: Path, dataset: str, waiting: Waiting) -> None:
-    """Prepare the dataset of a run where it is not here yet.
+def resolve_prepared(
+    data_dir: Path,
+    resolve: Callable[[], Resolved],
+    waiting: Waiting,
+    *,
+    trust_code: bool = False,
+) -> Resolved:
+    """A configuration whose dataset is here.
+
+    What a person's own data are is known once they are prepared. So `resolve` is called before,
+    that nothing wrong is found out late, and again after, to choose by what they are.
+
+    Raises:
+        TuitrainError: the settings are wrong, or the dataset cannot be had.
+    """
+    resolved = resolve()
+    ensure_prepared(data_dir, resolved, waiting, trust_code=trust_code)
+    return resolve() if is_own(resolved.config.data.dataset) else resolved
+
+
+def ensure_prepared(
+    data_dir: Path, resolved: Resolved, waiting: Waiting, *, trust_code: bool = False
+) -> None:
+    """Prepare the dataset of a run that is about to begin, where it is not here as it is now.
 
     Raises:
         DatasetError: it cannot be had.
     """
-    again = is_outdated(data_dir, dataset) and find_dataset(dataset).is_installed
-    if is_prepared(data_dir, dataset) and not again:
-        read_spec(data_dir, dataset)
-        return
-    job = PrepareJob(data_dir=str(data_dir), dataset=dataset)
-    value = run_job(job, waiting.say, waiting.is_wanted)
-    waiting.say(f"prepared {dataset} in {value['path']}")
+    config = settle_paths(resolved.config, Path.cwd())
+    named = named_code(config, resolved.origins)
+    _ensure_here(data_dir, config, waiting, named, trust_code=trust_code, is_fresh=True)
+
+
+def _ensure_here(
+    data_dir: Path,
+    config: RunConfig,
+    waiting: Waiting,
+    named: tuple[str, ...] = (),
+    *,
+    trust_code: bool,
+    is_fresh: bool,
+) -> None:
+    """Prepare the dataset of a settled configuration where it is missing.
+
+    For a run that is fresh it is also prepared again where its files are others now.
+    """
+    reference, preparation = config.data.dataset, config.preparation
+    name = prepared_name(reference, preparation)
+    if is_prepared(data_dir, name) and not _is_stale(data_dir, name, reference):
+        spec = read_spec(data_dir, name, reference)
+        if not (is_fresh and has_changed(spec)):
+            return
+        waiting.say(f"{reference} has changed since it was prepared; preparing it again")
+    job = PrepareJob(
+        data_dir=str(data_dir),
+        reference=reference,
+        preparation=preparation,
+        folder=str(Path.cwd()),
+        named_code=tuple(part for part in code_parts(reference) if part in named),
+        trust_code=trust_code,
+    )
+    value = run_job(job, waiting.say, waiting.is_wanted, waiting.report)
+    for line in warn_of_preparation(value):
+        waiting.say(line)
+    waiting.say(f"prepared {reference} in {value['path']}")
+
+
+def _is_stale(data_dir: Path, name: str, reference: str) -> bool:
+    """Whether it was prepared by an older tuitrain, and can be prepared again without a person."""
+    entry = DATASETS.get(reference)
+    return is_outdated(data_dir, name) and (entry is None or entry.is_installed)
 
 
 def create_run(
@@ -73,7 +138,7 @@ def create_run(
         command: The command line that makes such a run; it is kept with the run.
         with_code: Whether the git commit and the uncommitted changes are kept too.
     """
-    ensure_prepared(data_dir, resolved.config.data.dataset, waiting)
+    ensure_prepared(data_dir, resolved, waiting, trust_code=trust_code)
     environment = capture_environment(list(command), with_code=with_code)
     config = settle_paths(resolved.config, Path.cwd())
     folder = Registry(runs_dir).create(environment, encode_config(config), name)
@@ -112,7 +177,7 @@ def make_resume_job(
         TuitrainError: its configuration cannot be read, or its dataset cannot be had.
     """
     config = check_resume(record, epochs=epochs, force=force)
-    ensure_prepared(data_dir, config.data.dataset, waiting)
+    _ensure_here(data_dir, config, waiting, trust_code=trust_code, is_fresh=False)
     return TrainJob(
         run_path=str(folder.path),
         data_dir=str(data_dir),

@@ -19,7 +19,7 @@ from tui_trainer.models.zoo import BUILDERS
 _MODEL_SEED = 0x6D6F64656C
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-"""`f(logits_BK, labels_B)`, a scalar."""
+"""`f(outputs, labels)`, a scalar."""
 
 
 class UserCode(Protocol):

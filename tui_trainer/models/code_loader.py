@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from tui_trainer.core.code_names import is_code_name, parse_metric_names
 from tui_trainer.core.randomness import mix_seed
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.core.suggest import hint_for
+from tui_trainer.core.tasks import our_losses
 from tui_trainer.errors import ConfigError
 from tui_trainer.models.seeding import randomness_from
 from tui_trainer.models.user_code import (
@@ -21,11 +23,11 @@ from tui_trainer.models.user_code import (
     load_code,
     note_code,
 )
+from tui_trainer.models.user_dataset import build_user_samples
 from tui_trainer.models.user_functions import build_user_loss, build_user_metric
 from tui_trainer.models.user_model import build_user_model
 from tui_trainer.store.trust import Gate
 
-_OUR_LOSSES = ("cross-entropy",)
 _IMPORT = 0x696D706F7274
 
 
@@ -61,11 +63,11 @@ class CodeLoader:
         Raises:
             ConfigError: it is neither, or as of `load_code` and `build_user_loss`.
         """
-        if name in _OUR_LOSSES:
+        if name in our_losses():
             return None
         if not is_code_name(name):
-            raise ConfigError(f"There is no loss {name!r}.", hint_for(name, _OUR_LOSSES))
-        return build_user_loss(self._load(name, "loss"), len(spec.classes))
+            raise ConfigError(f"There is no loss {name!r}.", hint_for(name, our_losses()))
+        return build_user_loss(self._load(name, "loss"), spec)
 
     def load_metrics(
         self, names: str, spec: DatasetSpec
@@ -77,9 +79,17 @@ class CodeLoader:
         """
         metrics: dict[str, Callable[[Tensor, Tensor], Tensor]] = {}
         for name in parse_metric_names(names):
-            metric = build_user_metric(self._load(name, "metric"), len(spec.classes))
+            metric = build_user_metric(self._load(name, "metric"), spec)
             metrics[metric.name] = metric
         return metrics
+
+    def load_samples(self, name: str) -> Mapping[str, Any]:
+        """The samples that a user's class gives, by split.
+
+        Raises:
+            DatasetError, ConfigError: as of `load_code` and `build_user_samples`.
+        """
+        return build_user_samples(self._load(name, "dataset"))
 
     def explain(self, error: BaseException) -> UserCodeError | None:
         """A sentence for an error that code loaded here raised later; None for any other."""

@@ -18,7 +18,7 @@ def make_mlp(spec: DatasetSpec) -> nn.Module:
         nn.ReLU(),
         nn.Linear(256, 256),
         nn.ReLU(),
-        nn.Linear(256, len(spec.classes)),
+        nn.Linear(256, spec.num_outputs),
     )
 
 
@@ -30,7 +30,7 @@ def make_convnet(spec: DatasetSpec) -> nn.Module:
     for before, after in zip((channels, *widths), widths, strict=False):
         layers += _normed(nn.Conv2d(before, after, 3, padding=1, bias=False), nn.MaxPool2d(2))
     features = widths[-1] * (height // 8) * (width // 8)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, len(spec.classes)))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, spec.num_outputs))
 
 
 def make_convnet_small(spec: DatasetSpec) -> nn.Module:
@@ -46,7 +46,7 @@ def make_convnet_small(spec: DatasetSpec) -> nn.Module:
         *_normed(nn.Conv2d(16, 32, 3, bias=False), nn.MaxPool2d(2)),
         *_normed(nn.Conv2d(32, 48, 3, bias=False)),
         nn.Flatten(),
-        nn.Linear(features, len(spec.classes)),
+        nn.Linear(features, spec.num_outputs),
     )
 
 
@@ -83,8 +83,8 @@ class MnistExample(nn.Module):
 
 
 def make_mnist_example(spec: DatasetSpec) -> nn.Module:
-    """The network of the classic article, for as many classes as the data have."""
-    return MnistExample(len(spec.classes))
+    """The network of the classic article, for as many classes or targets as the data have."""
+    return MnistExample(spec.num_outputs)
 
 
 class BasicBlock(nn.Module):
@@ -129,7 +129,7 @@ def make_resnet_small(spec: DatasetSpec) -> nn.Module:
         for block in range(num_blocks):
             layers.append(BasicBlock(before, width, 2 if stage and not block else 1))
             before = width
-    head = nn.Linear(before, len(spec.classes))
+    head = nn.Linear(before, spec.num_outputs)
     model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -24,4 +24,4 @@ def make_tabular_mlp(spec: DatasetSpec) -> nn.Module:
             nn.Dropout(_DROPOUT),
         ]
         before = _WIDTH
-    return nn.Sequential(*layers, nn.Linear(before, len(spec.classes)))
+    return nn.Sequential(*layers, nn.Linear(before, spec.num_outputs))

@@ -70,8 +70,8 @@ class TextCnn(nn.Module):
         largest = []
         for width, convolution in zip(self.widths, self.convolutions, strict=True):
             response_BML = F.relu(convolution(words_BDL))
-            wide_B1L = F.pad(is_word_B1L, (width - 1, width - 1))
-            touches_B1L = F.max_pool1d(wide_B1L, width, stride=1)
+            window = is_word_B1L.new_ones(1, 1, width)
+            touches_B1L = F.conv1d(is_word_B1L, window, padding=width - 1).clamp(max=1)
             # After ReLU nothing is below 0, so a window put to 0 never wins.
             largest.append((response_BML * touches_B1L).amax(2))
         logits_BK: Tensor = self.head(self.dropout(torch.cat(largest, 1)))
@@ -103,7 +103,8 @@ class TextGru(nn.Module):
         length_B1 = is_word_BL1.sum(1).clamp(min=1)
         place_L = torch.arange(tokens_BL.shape[1], device=tokens_BL.device)
         # Past the end of a text this counts from the back: there is padding, and there it stays.
-        turned_BL = (length_B1 - 1 - place_L) % tokens_BL.shape[1]
+        turned_BL = length_B1 - 1 - place_L
+        turned_BL = torch.where(turned_BL < 0, turned_BL + tokens_BL.shape[1], turned_BL)
         texts = (tokens_BL, tokens_BL.gather(1, turned_BL))
         means = []
         for layer, text_BL in zip((self.forwards, self.backwards), texts, strict=True):
@@ -115,14 +116,14 @@ class TextGru(nn.Module):
 
 def make_text_bag(spec: DatasetSpec) -> nn.Module:
     """A bag of words for the vocabulary and classes of a dataset."""
-    return TextBag(spec.vocabulary, len(spec.classes))
+    return TextBag(spec.vocabulary, spec.num_outputs)
 
 
 def make_text_cnn(spec: DatasetSpec) -> nn.Module:
     """Kim's convolutional network for the vocabulary and classes of a dataset."""
-    return TextCnn(spec.vocabulary, len(spec.classes))
+    return TextCnn(spec.vocabulary, spec.num_outputs)
 
 
 def make_text_gru(spec: DatasetSpec) -> nn.Module:
     """A recurrent network read both ways, for the vocabulary and classes of a dataset."""
-    return TextGru(spec.vocabulary, len(spec.classes))
+    return TextGru(spec.vocabulary, spec.num_outputs)

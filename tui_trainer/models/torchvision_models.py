@@ -32,9 +32,9 @@ Builder = Callable[..., nn.Module]
 def build_torchvision(name: str, spec: DatasetSpec, *, pretrained: bool) -> nn.Module:
     """The model `torchvision:NAME` for a dataset; with `pretrained`, from torchvision's weights.
 
-    The head has as many outputs as the data have classes, auxiliary heads are left out. The first
-    convolution takes the data's channels. Where the shorter side is below 64, networks that
-    shrink images at once get a stem as is usual for CIFAR: 3×3 of stride 1, no pooling.
+    The head has as many outputs as the data have classes or targets, auxiliary heads are left out.
+    The first convolution takes the data's channels. Where the shorter side is below 64, networks
+    that shrink images at once get a stem as is usual for CIFAR: 3×3 of stride 1, no pooling.
 
     Raises:
         ModelError: there is no such model, it cannot take such images, or its trained weights
@@ -104,7 +104,7 @@ def _assemble(builder: Builder, spec: DatasetSpec) -> nn.Module:
             options = {"input_size": (height, width)}
         case "googlenet" | "inception":
             options = {"aux_logits": False, "init_weights": True, "transform_input": False}
-    model = builder(weights=None, num_classes=len(spec.classes), **options)
+    model = builder(weights=None, num_classes=spec.num_outputs, **options)
     if min(height, width) < SMALL_SIDE:
         _shrink_stem(model)
     _fit_channels(model, channels)

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Literal
 from tui_trainer.core.code_names import CodeName, parse_code_name
 from tui_trainer.core.suggest import hint_for
 from tui_trainer.core.text_safety import sanitize
-from tui_trainer.errors import ConfigError, ModelError, TuitrainError
+from tui_trainer.errors import ConfigError, DatasetError, ModelError, TuitrainError
 from tui_trainer.models.user_source import (
     SourceError,
     find_source,
@@ -28,7 +28,7 @@ from tui_trainer.models.user_source import (
 )
 from tui_trainer.store.trust import Gate
 
-Role = Literal["model", "loss", "metric"]
+Role = Literal["model", "loss", "metric", "dataset"]
 _MAX_TOLD = 500
 
 
@@ -61,7 +61,7 @@ def load_code(name: str, *, role: Role, folder: Path, gate: Gate) -> LoadedCode:
 
     Raises:
         ConfigError: `name` is not one, or the gate refuses it.
-        ModelError: of the role `model`, ConfigError: of another: the source is missing,
+        ModelError, DatasetError: of these roles, ConfigError: of another: the source is missing,
             unreadable or not Python, raises when it is imported, or has no such attribute.
     """
     parsed = parse_code_name(name)
@@ -88,7 +88,8 @@ def note_code(loaded: Iterable[LoadedCode]) -> dict[str, str]:
 
 def error_type(role: Role) -> type[TuitrainError]:
     """The error that a fault in code of this role is."""
-    return ModelError if role == "model" else ConfigError
+    errors: dict[Role, type[TuitrainError]] = {"model": ModelError, "dataset": DatasetError}
+    return errors.get(role, ConfigError)
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ _WEIGHTS = 0x6D6F64656C
 _TRIAL = 0x747269616C
 _TRIAL_BATCH_SIZE = 2
 _MAX_TOLD = 500
-_PARAMETERS = ("num_classes", "in_channels", "input_shape", "vocabulary")
+_PARAMETERS = ("num_classes", "num_outputs", "in_channels", "input_shape", "vocabulary")
 
 
 def build_user_model(
@@ -36,12 +36,13 @@ def build_user_model(
     """The user's model for a dataset, its weights drawn from `seed` alone, on the CPU.
 
     The class or function is called with those of `num_classes`, `in_channels`, `input_shape` and
-    `vocabulary` that its signature names. A copy of the model then takes a small batch, in
+    `vocabulary` that its signature names; `num_outputs` is another name of `num_classes`, which in
+    a regression is the number of targets. A copy of the model then takes a small batch, in
     evaluation and in training mode. What looks wrong but can be trained comes back as warnings.
 
     Raises:
         ModelError: it is no model, cannot be built, raises, has nothing to train, or returns
-            something other than logits B×K.
+            something other than logits B×K or, in a regression, numbers B×T.
     """
     with randomness_from(mix_seed(seed, _WEIGHTS)):
         model = _construct(loaded, spec)
@@ -84,7 +85,11 @@ def _construct(loaded: LoadedCode, spec: DatasetSpec) -> nn.Module:
 def _choose_arguments(
     loaded: LoadedCode, make: Callable[..., Any], spec: DatasetSpec
 ) -> dict[str, Any]:
-    offered: dict[str, Any] = {"num_classes": len(spec.classes), "input_shape": spec.shape}
+    offered: dict[str, Any] = {
+        "num_classes": spec.num_outputs,
+        "num_outputs": spec.num_outputs,
+        "input_shape": spec.shape,
+    }
     if spec.kind == "tokens":
         offered["vocabulary"] = spec.vocabulary
     else:
@@ -166,7 +171,7 @@ def _try(loaded: LoadedCode, model: nn.Module, spec: DatasetSpec) -> list[str]:
             f"The {loaded.title} cannot be trained: its output has no gradient.",
             "Leave detach(), no_grad() and numpy out of forward().",
         )
-    return _judge_outputs(logits_BK)
+    return _judge_outputs(logits_BK, spec)
 
 
 def _forward(loaded: LoadedCode, model: nn.Module, inputs: Tensor, *, grad: bool = False) -> Any:
@@ -182,12 +187,15 @@ def _check_logits(loaded: LoadedCode, output: Any, spec: DatasetSpec) -> None:
         raise ModelError(
             f"The {loaded.title} returns {_a(output)}, not a tensor.", "Return the logits alone."
         )
-    wanted = [_TRIAL_BATCH_SIZE, len(spec.classes)]
+    wanted = [_TRIAL_BATCH_SIZE, spec.num_outputs]
     if list(output.shape) != wanted:
+        name, each = "num_classes", "one logit for each class"
+        if spec.task == "regression":
+            name, each = "num_outputs", "one number for each target"
         raise ModelError(
             f"The {loaded.title} returns {list(output.shape)} for a batch of {wanted[0]}, "
-            f"not {wanted}, which is [batch, num_classes].",
-            "Take num_classes as a parameter and end in one logit for each class.",
+            f"not {wanted}, which is [batch, {name}].",
+            f"Take {name} as a parameter and end in {each}.",
         )
     if not output.is_floating_point():
         raise ModelError(
@@ -196,10 +204,12 @@ def _check_logits(loaded: LoadedCode, output: Any, spec: DatasetSpec) -> None:
         )
 
 
-def _judge_outputs(logits_BK: Tensor) -> list[str]:
+def _judge_outputs(logits_BK: Tensor, spec: DatasetSpec) -> list[str]:
     """What looks wrong in the untrained outputs of evaluation mode."""
     if not logits_BK.isfinite().all():
         return ["its untrained outputs are not all finite"]
+    if spec.task != "classification":
+        return []
     sums_B = logits_BK.float().sum(1)
     if (logits_BK >= 0).all() and (sums_B - 1).abs().max() < 1e-3:
         return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import re
 import shutil
@@ -156,7 +157,22 @@ def sweep_hidden(parent: Path) -> None:
     """
     if not parent.is_dir():
         return
-    found = [(folder, _HIDDEN.fullmatch(folder.name)) for folder in parent.iterdir()]
+    _mend(parent, [(folder, _HIDDEN.fullmatch(folder.name)) for folder in parent.iterdir()])
+
+
+def sweep_hidden_of(path: Path) -> None:
+    """Mend what a process that was killed while it published `path` left beside it.
+
+    No one else may publish it now; others may publish other folders there.
+    """
+    if not path.parent.is_dir():
+        return
+    beside = path.parent.glob(f".tmp-{glob.escape(path.name)}-*")
+    found = [(folder, _HIDDEN.fullmatch(folder.name)) for folder in beside]
+    _mend(path.parent, [(f, match) for f, match in found if match and match["name"] == path.name])
+
+
+def _mend(parent: Path, found: Iterable[tuple[Path, re.Match[str] | None]]) -> None:
     hidden = [(folder, match) for folder, match in found if match]
     if hidden:
         # What goes for good must not be what a power cut brings back under its old name.

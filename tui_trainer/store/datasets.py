@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
+from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.dataset_reference import prepared_name, settle_reference
 from tui_trainer.core.sealed_json import unseal
 from tui_trainer.core.specs import DATASET_VERSION, ArrayFile, DatasetSpec
 from tui_trainer.errors import DatasetError
-from tui_trainer.store.atomic import remove_folder
+from tui_trainer.store.atomic import remove_folder, replace_file
 from tui_trainer.store.hashing import hash_file
 
 _UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_VERIFIED = "verified.json"
+
+_Stamp = tuple[int, int, int, int]
 
 
 class _Versioned(msgspec.Struct):
     """What manifests of every version have."""
 
     version: int
+
+
+def prepared_names(data_dir: Path) -> list[str]:
+    """The folders in the data folder that hold a prepared dataset, whole or damaged, by name."""
+    try:
+        entries = list(os.scandir(data_dir))
+    except OSError:
+        # There is no data folder yet, or it may not be read: nothing is here.
+        return []
+    names = (entry.name for entry in entries if not entry.name.startswith("."))
+    return sorted(name for name in names if is_prepared(data_dir, name))
 
 
 def is_prepared(data_dir: Path, name: str) -> bool:
@@ -38,43 +58,82 @@ def is_outdated(data_dir: Path, name: str) -> bool:
         return False
 
 
-def read_spec(data_dir: Path, name: str) -> DatasetSpec:
-    """The manifest of a prepared dataset.
+def has_changed(spec: DatasetSpec) -> bool:
+    """Whether the files that a dataset was prepared from are others now, as far as they are here.
+
+    Of folders with very many files only the folders themselves are looked at.
+    """
+    stamps = spec.source.stamps if spec.source is not None else {}
+    for path, (size, changed_ns) in stamps.items():
+        try:
+            status = os.stat(path)
+        except OSError:
+            # What is gone cannot be prepared again; what was prepared stays good.
+            continue
+        if (status.st_size, status.st_mtime_ns) != (size, changed_ns):
+            return True
+    return False
+
+
+def read_spec(data_dir: Path, name: str, reference: str = "") -> DatasetSpec:
+    """The manifest of a prepared dataset; `reference` is what a person calls it, if not `name`.
 
     Raises:
         DatasetError: the dataset is not prepared, or its manifest is damaged or of another version.
     """
     file = data_dir / name / paths.DATASET_MANIFEST
+    again = f"Prepare it again with: tuitrain data get {reference or name}."
     try:
         manifest = unseal(file.read_bytes())
         version = msgspec.json.decode(manifest, type=_Versioned).version
         if version != DATASET_VERSION:
-            raise DatasetError(
-                f"{file} was written by another version of tuitrain.",
-                f"Prepare it again with: tuitrain data get {name}.",
-            )
+            raise DatasetError(f"{file} was written by another version of tuitrain.", again)
         spec = msgspec.json.decode(manifest, type=DatasetSpec)
     except FileNotFoundError as error:
         raise DatasetError(
-            f"The dataset {name} is not in {data_dir}.",
-            f"Prepare it with: tuitrain data get {name}.",
+            f"The dataset {reference or name} is not in {data_dir}.", again.replace(" again", "")
         ) from error
     except _UNREADABLE as error:
-        raise DatasetError(
-            f"{file} is damaged: {error}.", f"Prepare it again with: tuitrain data get {name}."
-        ) from error
-    entry = DATASETS.get(name)
-    if entry is None or not entry.describes(spec):
-        raise DatasetError(
-            f"{file} does not describe {name}.", f"Prepare it again with: tuitrain data get {name}."
-        )
+        raise DatasetError(f"{file} is damaged: {error}.", again) from error
+    if not _is_of(spec, name):
+        raise DatasetError(f"{file} does not describe {reference or name}.", again)
     return spec
+
+
+def find_spec(data_dir: Path, reference: str, preparation: PreparationConfig) -> DatasetSpec | None:
+    """What a dataset was found to be when it was prepared so; None where it is not here.
+
+    Paths in the reference begin at the working folder.
+
+    Raises:
+        DatasetError: the reference is none, or what was prepared is damaged.
+    """
+    settled = settle_reference(reference, Path.cwd())
+    name = prepared_name(settled, preparation)
+    if not is_prepared(data_dir, name) or is_outdated(data_dir, name):
+        return None
+    return read_spec(data_dir, name, settled)
+
+
+def _is_of(spec: DatasetSpec, name: str) -> bool:
+    """Whether a manifest may lie in the folder of this name."""
+    if spec.name != name:
+        return False
+    entry = DATASETS.get(name)
+    if entry is not None:
+        return entry.describes(spec)
+    source = spec.source
+    return source is not None and prepared_name(source.reference, source.preparation) == name
 
 
 def dataset_bytes(spec: DatasetSpec) -> int:
     """The size of a prepared dataset on disk."""
-    arrays = [array for split in spec.splits.values() for array in (split.inputs, split.labels)]
-    return sum(array.size_bytes for array in arrays)
+    return sum(array.size_bytes for array in arrays_of(spec))
+
+
+def arrays_of(spec: DatasetSpec) -> list[ArrayFile]:
+    """Every array of a dataset."""
+    return [array for split in spec.splits.values() for array in split.arrays]
 
 
 def remove_dataset(data_dir: Path, name: str) -> None:
@@ -84,7 +143,7 @@ def remove_dataset(data_dir: Path, name: str) -> None:
         DatasetError: it is not prepared.
     """
     folder = data_dir / name
-    if name not in DATASETS or not is_prepared(data_dir, name):
+    if Path(name).name != name or not is_prepared(data_dir, name):
         raise DatasetError(
             f"The dataset {name} is not in {data_dir}.", "See what is with: tuitrain data list."
         )
@@ -96,36 +155,87 @@ def remove_dataset(data_dir: Path, name: str) -> None:
         ) from error
 
 
-def verify_dataset(data_dir: Path, name: str) -> int:
+def verify_dataset(
+    data_dir: Path, name: str, report: Callable[[int, int], object] = lambda done, total: None
+) -> int:
     """Hash every file of a prepared dataset; how many there are comes back.
+
+    `report(done, total)` hears of the bytes.
 
     Raises:
         DatasetError: one is missing or not as it was written.
     """
-    spec = read_spec(data_dir, name)
-    arrays = [array for split in spec.splits.values() for array in (split.inputs, split.labels)]
+    spec, folder = read_spec(data_dir, name), data_dir / name
+    arrays, done = arrays_of(spec), 0
     for array in arrays:
-        check_array_file(data_dir / name, array)
-    return len(arrays)
+        report(done, dataset_bytes(spec))
+        _check_hash(folder / Path(array.file).name, array.sha256)
+        done += array.size_bytes
+    for file, sha256 in spec.files.items():
+        _check_hash(folder / Path(file).name, sha256)
+    report(done, dataset_bytes(spec))
+    # Where this folder may not be written to, every use hashes again.
+    with contextlib.suppress(OSError):
+        remember_verified(folder, spec)
+    return len(arrays) + len(spec.files)
 
 
 def check_array_file(folder: Path, array: ArrayFile) -> Path:
     """The path of an array of the dataset in `folder`, once its bytes are as recorded.
 
+    They are hashed once; after that it is enough that the file has not been touched since.
+
     Raises:
         DatasetError: it is missing or not as it was written.
     """
     file = folder / Path(array.file).name
+    verified = _read_verified(folder)
+    with contextlib.suppress(OSError):
+        if verified.get(file.name) == (array.sha256, _stamp_of(file)):
+            return file
+    _check_hash(file, array.sha256)
+    # As in `verify_dataset`.
+    with contextlib.suppress(OSError):
+        _write_verified(folder, {**verified, file.name: (array.sha256, _stamp_of(file))})
+    return file
+
+
+def remember_verified(folder: Path, spec: DatasetSpec) -> None:
+    """Note that the arrays of a dataset were read and found to be as its manifest says.
+
+    Raises:
+        OSError: the note cannot be written, or is not read back as it was.
+    """
+    stamps = {a.file: (a.sha256, _stamp_of(folder / a.file)) for a in arrays_of(spec)}
+    _write_verified(folder, stamps)
+    if _read_verified(folder) != stamps:
+        raise OSError(errno.EIO, "The disk did not give it back as it was written")
+
+
+def _check_hash(file: Path, sha256: str) -> None:
+    again = f"Prepare it again with: tuitrain data get {file.parent.name}."
     try:
         digest = hash_file(file)
     except OSError as error:
-        raise DatasetError(
-            f"{file} cannot be read: {error.strerror or error}.",
-            f"Prepare it again with: tuitrain data get {folder.name}.",
-        ) from error
-    if digest != array.sha256:
-        raise DatasetError(
-            f"{file} is damaged: its SHA-256 is not the recorded one.",
-            f"Prepare it again with: tuitrain data get {folder.name}.",
-        )
-    return file
+        raise DatasetError(f"{file} cannot be read: {error.strerror or error}.", again) from error
+    if digest != sha256:
+        raise DatasetError(f"{file} is damaged: its SHA-256 is not the recorded one.", again)
+
+
+def _stamp_of(file: Path) -> _Stamp:
+    """What changes when a file is written to or replaced; the last of it nobody can set back."""
+    status = file.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read_verified(folder: Path) -> dict[str, tuple[str, _Stamp]]:
+    try:
+        content = (folder / _VERIFIED).read_bytes()
+        return msgspec.json.decode(content, type=dict[str, tuple[str, _Stamp]])
+    except _UNREADABLE:
+        # Nothing is known to be verified: it is hashed again.
+        return {}
+
+
+def _write_verified(folder: Path, stamps: dict[str, tuple[str, _Stamp]]) -> None:
+    replace_file(folder / _VERIFIED, msgspec.json.encode(stamps), durable=False)

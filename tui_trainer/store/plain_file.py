@@ -15,7 +15,7 @@ MOST_BYTES = 4 << 20
 """Read at most of a file that is read whole, where nothing else is said."""
 
 
-def open_plain(path: Path) -> int:
+def open_plain(path: Path | str) -> int:
     """A descriptor to read a file by, never one of a pipe or a device.
 
     Raises:

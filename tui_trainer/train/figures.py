@@ -24,7 +24,8 @@ Mask = npt.NDArray[np.bool_]
 class Block:
     """Figures of consecutive steps on the host; `first` is the 1-based number of the first.
 
-    `num_samples` counts every sample trained on, `counted` those per step whose label counts.
+    `num_samples` counts every sample trained on, `counted` those per step whose label counts;
+    `correct` is None where nothing is classified.
     """
 
     first: int
@@ -32,13 +33,15 @@ class Block:
     num_samples: int
     loss: Floats
     grad_norm: Floats
-    correct: Floats
+    correct: Floats | None
     counted: Floats
     duration_s: float
 
     @property
     def accuracy(self) -> Floats:
-        """Share of each step's samples classified rightly."""
+        """Share of each step's samples classified rightly; empty where nothing is classified."""
+        if self.correct is None:
+            return np.empty(0, np.float32)
         return (self.correct / np.maximum(self.counted, 1.0)).astype(np.float32)
 
     def loss_sum(self, chosen: Mask) -> float:
@@ -58,6 +61,7 @@ class _Departed:
     first: int
     lr: tuple[float, ...]
     counts: tuple[int, ...]
+    names: tuple[str, ...]
     figures_FN: Floats | torch.Tensor
     arrived: torch.cuda.Event | None
     duration_s: float
@@ -112,10 +116,16 @@ class FigureGatherer:
         if not self._steps:
             return None
         figures, lr, counts = zip(*self._steps, strict=True)
-        columns = [column for column in zip(*figures, strict=True) if column[0] is not None]
-        figures_FN, arrived = _send_off(columns, self._device)
+        columns = {
+            name: column
+            for name, column in zip(StepFigures._fields, zip(*figures, strict=True), strict=True)
+            if column[0] is not None
+        }
+        figures_FN, arrived = _send_off(list(columns.values()), self._device)
         now = time.perf_counter()
-        departed = _Departed(self._first, lr, counts, figures_FN, arrived, now - self._since)
+        departed = _Departed(
+            self._first, lr, counts, tuple(columns), figures_FN, arrived, now - self._since
+        )
         self._steps, self._since = [], now
         return departed
 
@@ -125,15 +135,15 @@ class FigureGatherer:
         figures_FN = departed.figures_FN
         if isinstance(figures_FN, torch.Tensor):
             figures_FN = figures_FN.cpu().numpy()
-        loss, grad_norm, correct, *counted = figures_FN
+        found = dict(zip(departed.names, figures_FN, strict=True))
         return Block(
             departed.first,
             departed.lr,
             sum(departed.counts),
-            loss,
-            grad_norm,
-            correct,
-            counted[0] if counted else np.asarray(departed.counts, np.float32),
+            found["loss"],
+            found["grad_norm"],
+            found.get("correct"),
+            found.get("counted", np.asarray(departed.counts, np.float32)),
             departed.duration_s,
         )
 

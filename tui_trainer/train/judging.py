@@ -11,7 +11,8 @@ from tui_trainer.checkpoints.read import find_checkpoint, read_checkpoint
 from tui_trainer.core import events
 from tui_trainer.core.sealed_json import numbers
 from tui_trainer.errors import TuitrainError
-from tui_trainer.evaluate.metrics import Judgement, judge
+from tui_trainer.evaluate.judgement import Judgement
+from tui_trainer.evaluate.metrics import judge
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.setup import Task
 from tui_trainer.train.tensorboard import ScalarBoard

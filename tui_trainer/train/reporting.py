@@ -92,7 +92,8 @@ class StepReporter:
             self._writer.emit(_steps_event(block, self._steps_per_epoch))
             is_good = self._check_finite(block)
             self.totals.loss += block.loss_sum(is_good)
-            self.totals.correct += float(block.correct[is_good].sum())
+            if block.correct is not None:
+                self.totals.correct += float(block.correct[is_good].sum())
             self.totals.count += int(block.counted[is_good].sum())
             self.totals.samples += block.num_samples
             self.totals.duration_s += block.duration_s

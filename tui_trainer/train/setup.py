@@ -7,8 +7,8 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from torch.optim import Optimizer
@@ -16,10 +16,13 @@ from torch.optim import Optimizer
 from tui_trainer.checkpoints.state import Fingerprint
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.checks import decay_warning
+from tui_trainer.core.dataset_reference import prepared_name_of
 from tui_trainer.core.specs import DatasetSpec
+from tui_trainer.core.tasks import choose_loss, choosing_metric
 from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, Batches, choose_placement
-from tui_trainer.data.prepared import hash_data, load_split
-from tui_trainer.data.split import split_for_validation
+from tui_trainer.data.parts import Part, Parts, choose_parts, count_shared
+from tui_trainer.data.prepared import Labels, hash_data, load_split
+from tui_trainer.data.split import Indices
 from tui_trainer.errors import DatasetError, ModelError
 from tui_trainer.evaluate.load import load_criteria
 from tui_trainer.evaluate.loss import Loss, build_loss
@@ -32,8 +35,6 @@ from tui_trainer.train.model import build_initial, place_model, wrap_model
 from tui_trainer.train.optimizers import build_optimizer
 from tui_trainer.train.precision import Precision, choose_precision
 
-Indices = npt.NDArray[np.int64]
-
 _SMOKE_BATCHES, _SMOKE_SAMPLES = 4, 256
 
 
@@ -42,7 +43,9 @@ class Task:
     """A run, set up: data in place, model and optimizer fresh from the seed.
 
     `micro_batch` samples go through the model at a time (0: the whole batch); `code` maps the
-    user's own code to its SHA-256; `choices` and `warnings` are for people.
+    user's own code to its SHA-256; `choices` and `warnings` are for people. The loss that
+    `config` names is the one that is trained with, never `auto`. `shared_count` validation samples
+    are among those trained on too.
     """
 
     config: RunConfig
@@ -62,8 +65,15 @@ class Task:
     train: Batches
     validation: Batches | None
     test: Batches
+    parts: Parts
+    shared_count: int
     data_sha256: str
     code: dict[str, str]
+
+    @property
+    def metric(self) -> str:
+        """The figure of a validation that chooses the best weights."""
+        return choosing_metric(self.spec)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -104,21 +114,25 @@ def set_up(
     choices: list[str],
     code: UserCode,
     is_fresh: bool = True,
+    held_out_N: Indices | None = None,
 ) -> Task:
     """Load the data, build the model, the loss and the optimizer.
 
     `code` loads what of them is the user's own. Unless `is_fresh` the weights of a checkpoint
-    follow: neither pretrained nor given weights are looked for.
+    follow: neither pretrained nor given weights are looked for. `held_out_N` are the samples that
+    the run held out when it began, where it has begun.
 
     Raises:
         DeviceError, DatasetError, ModelError, ConfigError: something is not here or does not fit.
     """
     device, device_choice = choose_device(config.hardware)
     precision = choose_precision(config.hardware, device)
-    spec = read_spec(data_dir, config.data.dataset)
+    spec = read_spec(data_dir, prepared_name_of(config), config.data.dataset)
+    loss_config = msgspec.structs.replace(config.loss, name=choose_loss(config.loss, spec))
+    config = msgspec.structs.replace(config, loss=loss_config)
     built = build_initial(config, spec, code, is_fresh=is_fresh)
     model = place_model(built.model, config.hardware, spec, device)
-    parts = _split(config, data_dir, spec, device)
+    parts = _split(config, data_dir, spec, device, held_out_N)
     _check_smallest_batch(model, spec, config, len(parts.train))
     criteria = load_criteria(config, spec, code, device)
     task = Task(
@@ -131,7 +145,7 @@ def set_up(
         warnings=(*built.warnings, *filter(None, [decay_warning(config.optimizer)])),
         model=model,
         optimizer=build_optimizer(config.optimizer, model, device),
-        loss=build_loss(config.loss, parts.train_labels, len(spec.classes), device, criteria.loss),
+        loss=build_loss(config.loss, parts.train_labels, spec, device, criteria.loss),
         criteria=criteria,
         precision=precision,
         average=build_average(config.average, model, epochs=config.training.epochs),
@@ -139,6 +153,8 @@ def set_up(
         train=parts.train,
         validation=parts.validation,
         test=parts.test,
+        parts=parts.parts,
+        shared_count=count_shared(data_dir, spec, parts.parts),
         data_sha256=hash_data(spec),
         code=code.hashes,
     )
@@ -151,28 +167,31 @@ def set_up(
 class _Parts:
     """The samples of a run, ready to be batched."""
 
+    parts: Parts
     train: Batches
     validation: Batches | None
     test: Batches
-    train_labels: Indices
+    train_labels: Labels
     choice: str
 
 
-def _split(config: RunConfig, data_dir: Path, spec: DatasetSpec, device: torch.device) -> _Parts:
+def _split(
+    config: RunConfig,
+    data_dir: Path,
+    spec: DatasetSpec,
+    device: torch.device,
+    held_out_N: Indices | None,
+) -> _Parts:
     """Who is trained on, who is held out, and where their batches are made."""
-    inputs, labels = load_split(data_dir, spec.name, "train")
-    kept, held_out = split_for_validation(labels, config.data.validation, config.training.seed)
-    if config.data.validation > 0 and not len(held_out):
-        raise DatasetError(
-            f"A share of {config.data.validation:g} of {spec.name} leaves nothing to validate on.",
-            "Choose a larger --validation, or 0 to train on all.",
-        )
+    loaded = {split: load_split(data_dir, spec.name, split) for split in spec.splits}
+    inputs, labels = loaded["train"]
+    parts = choose_parts(spec, labels, config.data.validation, config.training.seed, held_out_N)
+    kept, tested, validation = parts.train.indices_N, parts.test.indices_N, parts.validation
     batch_size = config.data.batch_size * config.optimizer.accumulate
-    test_inputs, test_labels = load_split(data_dir, spec.name, "test")
-    tested = np.arange(len(test_labels))
     if config.training.smoke:
-        kept, held_out = kept[: _SMOKE_BATCHES * batch_size], held_out[:_SMOKE_SAMPLES]
-        tested = tested[:_SMOKE_SAMPLES]
+        kept, tested = kept[: _SMOKE_BATCHES * batch_size], tested[:_SMOKE_SAMPLES]
+        if validation is not None:
+            validation = Part(validation.split, validation.indices_N[:_SMOKE_SAMPLES])
     if batch_size > len(kept):
         raise DatasetError(
             f"A batch of {batch_size} is larger than the {len(kept)} samples trained on.",
@@ -192,6 +211,7 @@ def _split(config: RunConfig, data_dir: Path, spec: DatasetSpec, device: torch.d
     wide = EVALUATION_BATCH_SIZE
     overfits = config.training.overfit_batch
     return _Parts(
+        parts=parts,
         train=place(
             inputs,
             labels,
@@ -201,8 +221,10 @@ def _split(config: RunConfig, data_dir: Path, spec: DatasetSpec, device: torch.d
             seed=config.training.seed,
             only_first=overfits,
         ),
-        validation=place(inputs, labels, held_out, batch_size=wide) if len(held_out) else None,
-        test=place(test_inputs, test_labels, tested, batch_size=wide),
+        validation=place(*loaded[validation.split], validation.indices_N, batch_size=wide)
+        if validation is not None
+        else None,
+        test=place(*loaded["test"], tested, batch_size=wide),
         train_labels=labels[kept],
         choice=choice,
     )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from tui_trainer.core.randomness import mix_seed
+from tui_trainer.core.specs import Task
 from tui_trainer.data.batches import Batch
 from tui_trainer.errors import DeviceError
 from tui_trainer.evaluate.loss import Loss
@@ -20,13 +21,13 @@ from tui_trainer.train.precision import Precision
 class StepFigures(NamedTuple):
     """Scalars of one step, still on the device.
 
-    `correct` is how many of the `counted` samples were classified rightly, in training mode;
-    None counts the whole batch.
+    `correct` is how many of the `counted` samples were classified rightly, in training mode, or
+    None where nothing is classified; `counted` None counts the whole batch.
     """
 
     loss: Tensor
     grad_norm: Tensor
-    correct: Tensor
+    correct: Tensor | None
     counted: Tensor | None = None
 
 
@@ -47,6 +48,7 @@ class Stepper:
         *,
         seed: int,
         clip_norm: float = 0.0,
+        task: Task = "classification",
         micro_batch: int = 0,
         guards_buffers: bool = False,
     ) -> None:
@@ -63,6 +65,7 @@ class Stepper:
         self._scaler = precision.scaler
         self._seed = seed
         self._clip_norm = clip_norm
+        self._task = task
         self._guards_buffers = guards_buffers
         self._generator = _default_generator(device)
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -104,7 +107,7 @@ class Stepper:
             self._put_back_buffers(buffers, loss + grad_norm)
         return StepFigures(loss, grad_norm, correct, self._count(batch.main_labels_B))
 
-    def _differentiate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def _differentiate(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Gradients of the batch's mean loss; the loss and how many samples were right."""
         batches = split_batch(batch, self.micro_batch)
         if len(batches) == 1:
@@ -114,12 +117,13 @@ class Stepper:
         if batch.mixed_labels_B is not None:
             mixed_weight = self._loss.weigh(batch.mixed_labels_B)
         parts = [self._differentiate_part(part, weight, mixed_weight) for part in batches]
-        losses, corrects = zip(*parts, strict=True)
-        return torch.stack(losses).sum(), torch.stack(corrects).sum()
+        corrects = [correct for _, correct in parts if correct is not None]
+        correct = torch.stack(corrects).sum() if corrects else None
+        return torch.stack([loss for loss, _ in parts]).sum(), correct
 
     def _differentiate_part(
         self, batch: Batch, weight: Tensor | float | None, mixed_weight: Tensor | float | None
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         with self._precision.autocast():
             logits_BK = self.model(batch.x)
         if self._precision.autocast_dtype is not None:
@@ -165,7 +169,11 @@ class Stepper:
             if name in before:
                 buffer.copy_(torch.where(is_good, buffer, before[name]))
 
-    def _count_correct(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+    def _count_correct(self, logits_BK: Tensor, labels_B: Tensor) -> Tensor | None:
+        if self._task == "regression":
+            return None
+        if self._task == "multilabel":
+            return ((logits_BK > 0) == (labels_B > 0.5)).all(1).sum()
         is_correct_B = logits_BK.argmax(1) == labels_B
         if self._is_counting:
             is_correct_B &= labels_B != self._loss.ignore_index

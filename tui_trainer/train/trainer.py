@@ -95,6 +95,7 @@ class Trainer:
             task.precision,
             task.device,
             seed=task.config.training.seed,
+            task=task.spec.task,
             clip_norm=task.config.optimizer.clip_norm,
             micro_batch=progress.micro_batch or task.micro_batch,
             guards_buffers=task.config.training.non_finite == "skip",
@@ -167,7 +168,7 @@ class Trainer:
         judgement = self._judge.validate(progress.step)
         patience = task.config.schedule.plateau_patience
         progress.plateau = progress.plateau.observe(judgement.loss, patience)
-        best = events.Best.choose(progress.best, judgement.metrics, progress.step)
+        best = events.Best.choose(progress.best, judgement.metrics, progress.step, task.metric)
         if best is not progress.best:
             progress.best = best
             self._begin_to_save()
@@ -258,7 +259,9 @@ class Trainer:
     def _log_epoch(self) -> None:
         totals = self._reporter.totals
         count = totals.count or math.nan
-        train = {"loss": totals.loss / count, "accuracy": totals.correct / count}
+        train = {"loss": totals.loss / count}
+        if self.task.spec.task != "regression":
+            train["accuracy"] = totals.correct / count
         self._writer.emit(
             events.EpochFinished(
                 epoch=self.epoch,

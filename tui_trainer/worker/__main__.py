@@ -17,6 +17,7 @@ from tui_trainer.core.jobs import (
     Job,
     JobResult,
     PrepareJob,
+    PreviewJob,
     TrainJob,
     failure,
 )
@@ -64,6 +65,11 @@ def _do(job: Job, folder: Path, interrupts: Interrupts) -> JobResult:
     try:
         if isinstance(job, PrepareJob):
             return jobs.prepare(job, progress)
+        if isinstance(job, PreviewJob):
+            # Here, as it needs numpy, which training and evaluating load behind torch.
+            from tui_trainer.worker.previewing import preview
+
+            return preview(job)
         if isinstance(job, EvaluateJob):
             return jobs.evaluate(job, progress)
         if isinstance(job, ExportJob):

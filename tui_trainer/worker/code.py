@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tui_trainer import paths
-from tui_trainer.core.jobs import EvaluateJob, ExportJob, TrainJob
+from tui_trainer.core.jobs import EvaluateJob, ExportJob, PrepareJob, TrainJob
 from tui_trainer.models.code_loader import CodeLoader
 from tui_trainer.store.run_folder import read_environment
 from tui_trainer.store.trust import TrustStore, make_gate
+
+
+def load_samples(job: PrepareJob, name: str, *, say: Callable[[str], object]) -> Mapping[str, Any]:
+    """The samples of a user's own class by split, if it may run on this machine.
+
+    Raises:
+        DatasetError, ConfigError: it is missing, fails or may not run.
+    """
+    store = TrustStore(paths.choose_state_dir())
+    gate = make_gate(job.named_code, store, trust_all=job.trust_code, say=say)
+    return CodeLoader(Path(job.folder), gate, job.preparation.seed).load_samples(name)
 
 
 def load_code_of(

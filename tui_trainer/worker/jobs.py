@@ -15,24 +15,65 @@ from tui_trainer.store.datasets import dataset_bytes
 from tui_trainer.store.job_folder import ProgressLog
 from tui_trainer.worker.threads import choose_threads
 
+_TOLD_EVERY_S = 0.1
+
 
 def prepare(job: PrepareJob, progress: ProgressLog) -> JobResult:
     """Prepare a dataset."""
     from tui_trainer.data.prepare import prepare_dataset
 
-    progress.say(f"preparing {job.dataset}")
-    source = Path(job.source) if job.source else None
-    spec = prepare_dataset(Path(job.data_dir), job.dataset, source)
+    progress.say(f"preparing {job.reference}")
+    since = time.perf_counter()
+    downloads = ProgressReport(progress, "bytes")
+    spec = prepare_dataset(
+        Path(job.data_dir),
+        job.reference,
+        job.preparation,
+        originals=Path(job.originals) if job.originals else None,
+        again=job.again,
+        load_items=lambda name: _load_samples(job, name, progress),
+        say=progress.say,
+        report=ProgressReport(progress, "samples").tell,
+        report_download=downloads.tell,
+    )
     return success(
         {
             "dataset": spec.name,
+            "reference": job.reference,
+            "kind": spec.kind,
+            "task": spec.task,
             "origin": spec.origin,
             "counts": {split: part.count for split, part in spec.splits.items()},
             "classes": len(spec.classes),
+            "skipped": spec.skipped_count,
+            "shared": spec.shared_count,
             "bytes": dataset_bytes(spec),
             "path": str(Path(job.data_dir) / spec.name),
+            "duration_s": round(time.perf_counter() - since, 3),
         }
     )
+
+
+def _load_samples(job: PrepareJob, name: str, progress: ProgressLog) -> Any:
+    from tui_trainer.worker.code import load_samples
+
+    return load_samples(job, name, say=progress.say)
+
+
+class ProgressReport:
+    """Tells of work done, not more often than anybody looks."""
+
+    def __init__(self, progress: ProgressLog, unit: str) -> None:
+        self._progress, self._unit = progress, unit
+        self._told_at, self._total = float("-inf"), -1
+
+    def tell(self, done: int, total: int, what: str = "") -> None:
+        """So much of it is done, of `what`."""
+        now = time.monotonic()
+        if now - self._told_at < _TOLD_EVERY_S and 0 < done < total and total == self._total:
+            return
+        self._told_at, self._total = now, total
+        self._progress.say(what, done=done, total=total, unit=self._unit)
 
 
 def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
@@ -58,7 +99,7 @@ def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
         "device": str(batches.device),
         "duration_s": round(duration_s, 4),
     }
-    report = identity | make_report(judgement, judged.spec.classes)
+    report = identity | make_report(judgement, judged.spec)
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     name = f"step-{step:08}-{job.split}-{stamp}"
     file = write_report(run / paths.EVALUATIONS, name, report)
@@ -68,13 +109,14 @@ def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
 def export(job: ExportJob, progress: ProgressLog) -> JobResult:
     """Write and verify an ONNX file."""
     from tui_trainer.export.onnx import export_onnx
+    from tui_trainer.export.parity import NUM_COMPARED
 
     progress.say("loading the checkpoint and the data")
     judged = _load_judged(job, "cpu", progress)
     value = export_onnx(
         judged.model,
         judged.spec,
-        judged.stored_inputs("test"),
+        judged.stored_inputs("test", NUM_COMPARED),
         Path(job.output),
         facts={
             "run": Path(job.run_path).name,

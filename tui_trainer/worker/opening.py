@@ -11,8 +11,9 @@ from tui_trainer import paths
 from tui_trainer.checkpoints.read import Checkpoint
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.dataset_reference import short_reference
 from tui_trainer.core.exactness import Difference, exactness_of
-from tui_trainer.core.format import format_bytes, format_counted
+from tui_trainer.core.format import format_bytes, format_count, format_counted
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.core.run_state import RunSnapshot
 from tui_trainer.errors import ExactnessError, RunStateError
@@ -101,6 +102,22 @@ def notes_on_room(task: Task, run: Path) -> list[str]:
     ]
 
 
+def notes_on_shared(task: Task) -> list[str]:
+    """Which samples a model is judged on that it was trained on: they flatter it."""
+    notes = []
+    if task.shared_count and task.validation is not None:
+        notes.append(
+            f"{format_count(task.shared_count)} of {format_count(len(task.validation))} validation "
+            "samples are equal to one that is trained on"
+        )
+    if task.spec.shared_count:
+        notes.append(
+            f"{format_count(task.spec.shared_count)} of the held-out samples of "
+            f"{short_reference(task.config.data.dataset)} are equal to one of its training samples"
+        )
+    return notes
+
+
 def start_event(
     job: TrainJob, task: Task, progress: Progress, differences: list[Difference]
 ) -> events.SessionStart:
@@ -128,6 +145,7 @@ def start_event(
         "environment_sha256": hash_file(run / paths.ENVIRONMENT),
         "data_sha256": task.data_sha256,
         "pid": os.getpid(),
+        "metric": task.metric,
     }
     if job.resume:
         return events.Resumed(

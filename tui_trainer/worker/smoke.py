@@ -9,6 +9,7 @@ from tui_trainer import paths
 from tui_trainer.checkpoints.read import best_step_of, read_newest
 from tui_trainer.core import events
 from tui_trainer.core.config import HardwareConfig
+from tui_trainer.core.job_reports import describe_agreement
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.errors import CheckpointNotFoundError
 from tui_trainer.evaluate.load import load_judged
@@ -45,18 +46,19 @@ def rehearse(job: TrainJob, trained: Task, code: CodeLoader, writer: RunWriter) 
     )
     with judged.batches("test") as batches:
         judgement = judge(judged.model, islice(batches.in_order(), 1), judged.criteria)
-    _tell(writer, f"eval: loss {judgement.loss:.4g} on {len(judgement.labels_N)} test samples")
+    _tell(writer, f"eval: loss {judgement.loss:.4g} on {judgement.count} test samples")
     value = export_onnx(
         judged.model,
         judged.spec,
-        judged.stored_inputs("test")[:_NUM_EXPORTED],
+        judged.stored_inputs("test", _NUM_EXPORTED),
         run / paths.EXPORTS / "model.onnx",
         facts={"run": run.name, "checkpoint": judged.checkpoint.folder},
         say=lambda text: None,
     )
     parity = value["parity"]
-    agreement, count = parity["top1_agreement"], parity["samples"]
-    _tell(writer, f"export-onnx: the same class on {agreement:.0%} of {count} samples")
+    within = f"outputs within {parity['max_abs_diff']:.1e}"
+    said = ", ".join(filter(None, (describe_agreement(parity), within)))
+    _tell(writer, f"export-onnx: {said}, of {parity['samples']} samples")
 
 
 def _resume(job: TrainJob, trained: Task, code: CodeLoader) -> None:

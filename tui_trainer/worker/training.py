@@ -12,8 +12,12 @@ from tui_trainer import paths
 from tui_trainer.checkpoints.read import Checkpoint, read_newest
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.dataset_reference import prepared_name_of
 from tui_trainer.core.exactness import Difference
 from tui_trainer.core.jobs import TrainJob
+from tui_trainer.data.parts import read_held_out, save_parts
+from tui_trainer.data.prepared import hash_data, load_file
+from tui_trainer.data.split import Indices
 from tui_trainer.errors import (
     DeviceError,
     ModelError,
@@ -22,8 +26,9 @@ from tui_trainer.errors import (
 )
 from tui_trainer.evaluate.memory import is_out_of_memory
 from tui_trainer.models.code_loader import CodeLoader
-from tui_trainer.store.atomic import sweep_hidden
+from tui_trainer.store.atomic import replace_file, sweep_hidden
 from tui_trainer.store.control import Inbox
+from tui_trainer.store.datasets import read_spec
 from tui_trainer.store.event_log import EventLogReader
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
@@ -41,6 +46,7 @@ from tui_trainer.worker.opening import (
     check_goes_on,
     notes_on_files,
     notes_on_room,
+    notes_on_shared,
     notes_on_total,
     start_event,
 )
@@ -86,14 +92,17 @@ def _train_on(
         choices=[threads_choice],
         code=code,
         is_fresh=checkpoint is None,
+        held_out_N=_held_out_before(job) if job.resume else None,
     )
+    if not (writer.run / paths.SPLIT).exists():
+        _keep_with_run(writer.run, Path(job.data_dir), task)
     progress, differences = Progress(left_out=left_out), list[Difference]()
     if checkpoint is not None:
         differences = restore(task, checkpoint)
         check_accepted(differences, job)
         notes += [f"{found.exactness}: {found.text}" for found in differences]
         progress = _progress_of(task, checkpoint, left_out)
-    notes += task.warnings
+    notes += [*task.warnings, *notes_on_shared(task)]
     check_goes_on(task, progress, checkpoint, writer)
     notes += notes_on_total(before.epochs, config) + notes_on_room(task, writer.run)
     writer.emit(start_event(job, task, progress, differences))
@@ -174,6 +183,20 @@ def _explain(config: RunConfig, error: Exception) -> TuitrainError | None:
             "Leave --deterministic out.",
         )
     return None
+
+
+def _keep_with_run(run: Path, data_dir: Path, task: Task) -> None:
+    """Keep what the run's weights mean nothing without: its split, and the words of its tokens."""
+    save_parts(run, task.parts, task.data_sha256)
+    if paths.VOCABULARY in task.spec.files:
+        replace_file(run / paths.VOCABULARY, load_file(data_dir, task.spec, paths.VOCABULARY))
+
+
+def _held_out_before(job: TrainJob) -> Indices | None:
+    """Which samples the run held out when it began, if its dataset is still the same."""
+    data_dir, config = Path(job.data_dir), job.config
+    spec = read_spec(data_dir, prepared_name_of(config), config.data.dataset)
+    return read_held_out(Path(job.run_path), hash_data(spec))
 
 
 def _warning(text: str) -> events.Message:

@@ -11,6 +11,7 @@ import typer
 from tui_trainer.cli.options import JsonOption, RunArgument, RunsOption
 from tui_trainer.cli.output import Column, print_json, print_line, print_table, say
 from tui_trainer.core.code_names import short_name
+from tui_trainer.core.dataset_reference import short_reference
 from tui_trainer.core.format import (
     format_age,
     format_count,
@@ -68,21 +69,29 @@ _COLUMNS = [
 def _row(record: RunRecord) -> list[str]:
     snapshot = record.snapshot
     last = snapshot.last
-    best = snapshot.best
     age = "–" if snapshot.started_t is None else format_age(time.time() - snapshot.started_t)
     return [
         record.run,
         record.annotations.name or "–",
         record.state.value,
-        snapshot.dataset or "–",
+        short_reference(snapshot.dataset) or "–",
         short_name(snapshot.model) or "–",
         f"{snapshot.epoch}/{snapshot.epochs}",
-        format_metric(best.value if best else None),
-        format_metric(last.get("test", {}).get("accuracy")),
+        _best_words(record),
+        format_metric(last.get("test", {}).get(snapshot.metric)),
         format_metric(snapshot.loss),
         format_duration(snapshot.elapsed_s),
         age,
     ]
+
+
+def _best_words(record: RunRecord) -> str:
+    """The best figure, and what it is of where that is not accuracy."""
+    best = record.snapshot.best
+    value = format_metric(best.value if best else None)
+    if best is None or best.metric == "accuracy":
+        return value
+    return f"{sanitize(best.metric, limit=16)} {value}"
 
 
 def show(reference: RunArgument, runs: RunsOption = None, as_json: JsonOption = False) -> None:
@@ -129,7 +138,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("step", f"{format_count(snapshot.step)} of {format_count(snapshot.steps)}"),
         ("loss", format_metric(snapshot.loss)),
         ("speed", f"{format_rate(snapshot.samples_per_s)} samples/s"),
-        ("best", f"{format_metric(best.value)} at step {best.step}" if best else "–"),
+        ("best", f"{_best_words(record)} at step {best.step}" if best else "–"),
     ]
     for split, metrics in snapshot.last.items():
         words = ", ".join(f"{name} {format_metric(value)}" for name, value in metrics.items())

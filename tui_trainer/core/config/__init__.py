@@ -12,6 +12,7 @@ from tui_trainer.core.config.hardware import HardwareConfig
 from tui_trainer.core.config.loss import LossConfig
 from tui_trainer.core.config.model import ModelConfig
 from tui_trainer.core.config.optimizer import OptimizerConfig
+from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.config.schedule import ScheduleConfig
 from tui_trainer.core.config.tensorboard import TensorboardConfig
 from tui_trainer.core.config.training import TrainingConfig
@@ -21,6 +22,7 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Everything a run is asked to do."""
 
     data: DataConfig = DataConfig()
+    preparation: PreparationConfig = PreparationConfig()
     augment: AugmentConfig = AugmentConfig()
     model: ModelConfig = ModelConfig()
     loss: LossConfig = LossConfig()
@@ -42,6 +44,7 @@ __all__ = [
     "LossConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "PreparationConfig",
     "RunConfig",
     "ScheduleConfig",
     "TensorboardConfig",

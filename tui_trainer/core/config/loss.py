@@ -12,8 +12,12 @@ class LossConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The loss and what it does with classes."""
 
     name: Annotated[
-        str, Meta(description="the loss: cross-entropy, or path.py:function of your own")
-    ] = "cross-entropy"
+        str,
+        Meta(
+            description="the loss: auto, cross-entropy, binary-cross-entropy, mse, huber, mae, "
+            "or path.py:function of your own; auto goes by the labels"
+        ),
+    ] = "auto"
     label_smoothing: Annotated[
         float, Meta(ge=0, lt=1, description="share of the target spread over all classes")
     ] = 0.0

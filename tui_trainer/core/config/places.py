@@ -14,9 +14,11 @@ from tui_trainer.core.code_names import (
     parse_metric_names,
 )
 from tui_trainer.core.config import RunConfig
+from tui_trainer.core.dataset_reference import code_parts, is_own, settle_reference
 from tui_trainer.errors import ConfigError
 
 _TYPED = {
+    "data.dataset": ("the command line", "--set data.dataset"),
     "model.name": ("--model", "--set model.name"),
     "loss.name": ("--loss", "--set loss.name"),
     "training.metrics": ("--metrics", "--set training.metrics"),
@@ -27,8 +29,11 @@ def settle_paths(config: RunConfig, folder: Path) -> RunConfig:
     """The same configuration, every file's path in it made absolute from `folder`.
 
     Raises:
-        ConfigError: a path cannot be.
+        ConfigError, DatasetError: a path cannot be.
     """
+    data = config.data
+    if is_own(data.dataset):
+        data = replace(data, dataset=settle_reference(data.dataset, folder))
     model, loss, training = config.model, config.loss, config.training
     if is_code_name(model.name):
         model = replace(model, name=absolute(model.name, folder))
@@ -38,7 +43,7 @@ def settle_paths(config: RunConfig, folder: Path) -> RunConfig:
         loss = replace(loss, name=absolute(loss.name, folder))
     if training.metrics:
         training = replace(training, metrics=absolute_metrics(training.metrics, folder))
-    return replace(config, model=model, loss=loss, training=training)
+    return replace(config, data=data, model=model, loss=loss, training=training)
 
 
 def named_code(config: RunConfig, origins: Mapping[str, str]) -> tuple[str, ...]:
@@ -48,6 +53,7 @@ def named_code(config: RunConfig, origins: Mapping[str, str]) -> tuple[str, ...]
     count: whoever types a command need not know what stands there.
     """
     named = {
+        "data.dataset": code_parts(config.data.dataset),
         "model.name": [config.model.name],
         "loss.name": [config.loss.name],
         "training.metrics": parse_metric_names(config.training.metrics),

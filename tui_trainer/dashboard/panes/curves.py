@@ -106,10 +106,13 @@ class CurveDrafts:
             *_evaluated_curves(view, name, options),
         )
         title = sanitize(name, limit=_LABEL_LIMIT)
+        spec = replace(self._frame(view, curves, options), y_window=options.y_window(name))
+        if not curves and view.is_whole:
+            spec = replace(spec, empty="not judged yet")
         return ChartContent(
             left=(field((title, "strong")), *_evaluated_legend(view, name, options)),
             right=(),
-            spec=replace(self._frame(view, curves, options), y_window=options.y_window(name)),
+            spec=spec,
         )
 
     def _spec(self, chart: StepChart, view: RunView, options: ChartOptions) -> ChartSpec:

@@ -103,16 +103,16 @@ def form_heading(like: str, search: str, num_changed: int, width: int) -> Row:
     )
 
 
-def plan_row(draft: Draft, is_prepared: bool, width: int) -> Row:
+def plan_row(draft: Draft, width: int) -> Row:
     """What will be done, or how much is wrong."""
     if draft.num_problems:
         are = "is" if draft.num_problems == 1 else "are"
         noun = "setting" if draft.num_problems == 1 else "settings"
         told = f"{draft.num_problems} {noun} {are} wrong"
         return justify([field((told, "error"))], (), width)
-    parts = zip(draft.plan.parts, _PLAN_RANKS, strict=True)
+    parts = zip(draft.plan.parts, _PLAN_RANKS, strict=True) if draft.plan is not None else ()
     fields = [field((text, "text"), rank=rank) for text, rank in parts]
-    if not is_prepared:
+    if not draft.is_prepared:
         fields.append(field(("the dataset is prepared first", "quiet"), rank=1))
     return justify(fields, (), width)
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from tui_trainer.core.canvas import Row, Span
+from tui_trainer.core.dataset_reference import short_reference
 from tui_trainer.core.findings import Finding
 from tui_trainer.core.format import (
     format_count,
@@ -67,7 +68,7 @@ def _identity(record: RunRecord) -> list[Field]:
     fields = [field((sanitize(record.run, limit=20), "strong"))]
     if name:
         fields.append(field((name, "value"), rank=6))
-    dataset = clip_text(sanitize(snapshot.dataset), _WHAT_CELLS)
+    dataset = clip_text(sanitize(short_reference(snapshot.dataset)), _WHAT_CELLS)
     if dataset:
         fields.append(field((dataset, "text"), rank=5))
     for part, rank in ((snapshot.model, 7), (device, 8)):
@@ -123,8 +124,9 @@ def _figures(record: RunRecord, now: float | None) -> list[Field]:
 def _best(snapshot: RunSnapshot) -> Field:
     best = snapshot.best
     if best is None:
-        return field(("best accuracy ", "quiet"), (f"{'–':<15}", "value"))
-    newest = snapshot.last.get("validation", {}).get("accuracy")
+        metric = sanitize(snapshot.metric, limit=16)
+        return field((f"best {metric} ", "quiet"), (f"{'–':<15}", "value"))
+    newest = snapshot.last.get("validation", {}).get(best.metric)
     is_newest = newest is not None and newest == best.value
     step = format_count(best.step)
     pad = " " * (len(format_count(snapshot.steps)) - len(step))

@@ -20,33 +20,33 @@ class MarkDrafts:
 
     def __init__(self) -> None:
         self._markers: tuple[Marker, ...] = ()
-        self._axis: tuple[XKind, int] = ("step", 0)
-        self._every: tuple[Mark, ...] = ()
-        self._window: Range | None = None
-        self._shown: tuple[Mark, ...] = ()
+        self._made_of: tuple[XKind, int, Range | None] = ("step", 0, None)
+        self._marks: tuple[Mark, ...] = ()
 
     def draft(self, series: SeriesView, kind: XKind, window: Range | None) -> tuple[Mark, ...]:
         """The marks within the window, but for kinds of which no chart can show so many."""
-        axis = kind, series.steps.steps_per_epoch
+        made_of = kind, series.steps.steps_per_epoch, window
         # Looking at each of some thousand markers takes longer than drawing a chart.
-        is_same = series.markers is self._markers and axis == self._axis
-        if not is_same:
-            self._markers, self._axis = series.markers, axis
-            self._every = tuple(_mark(marker, *axis) for marker in series.markers)
-        if not is_same or window != self._window:
-            self._window = window
-            self._shown = _within(self._every, window)
-        return self._shown
+        if series.markers is not self._markers or made_of != self._made_of:
+            self._markers, self._made_of = series.markers, made_of
+            self._marks = _make_marks(series.markers, *made_of)
+        return self._marks
+
+
+def _make_marks(
+    markers: tuple[Marker, ...], kind: XKind, steps_per_epoch: int, window: Range | None
+) -> tuple[Mark, ...]:
+    if window is not None:
+        low, high = window
+        markers = tuple(one for one in markers if low <= one.x(kind, steps_per_epoch) <= high)
+    counts = Counter(marker.kind for marker in markers)
+    return tuple(
+        _mark(marker, kind, steps_per_epoch)
+        for marker in markers
+        if counts[marker.kind] <= _MOST_DRAWN
+    )
 
 
 def _mark(marker: Marker, kind: XKind, steps_per_epoch: int) -> Mark:
     label = "" if marker.kind == "epoch" else sanitize(marker.label, limit=_LABEL_LIMIT)
     return Mark(marker.x(kind, steps_per_epoch), label, marker.kind)
-
-
-def _within(marks: tuple[Mark, ...], window: Range | None) -> tuple[Mark, ...]:
-    if window is not None:
-        low, high = window
-        marks = tuple(mark for mark in marks if low <= mark.x <= high)
-    counts = Counter(mark.kind for mark in marks)
-    return tuple(mark for mark in marks if counts[mark.kind] <= _MOST_DRAWN)

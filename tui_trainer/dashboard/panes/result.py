@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tui_trainer.core.canvas import Row, Span
 from tui_trainer.core.format import format_count, format_duration, format_metric
+from tui_trainer.core.metric_direction import direction_of
 from tui_trainer.core.next_steps import next_commands
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.run_state import RunState
@@ -30,9 +31,10 @@ def result_rows(record: RunRecord, others: Iterable[RunRecord], width: int) -> t
     ending = field((state_text(record.state), state_role(record.state)))
     done = f"{snapshot.epoch}/{snapshot.epochs} epochs in {format_duration(snapshot.elapsed_s)}"
     fields = [ending, field((done, "text"), rank=4)]
-    test = snapshot.last.get("test", {}).get("accuracy")
+    test = snapshot.last.get("test", {}).get(snapshot.metric)
+    metric = sanitize(snapshot.metric, limit=16)
     if test is not None:
-        fields.append(field(("test accuracy ", "quiet"), (format_metric(test), "test"), rank=1))
+        fields.append(field((f"test {metric} ", "quiet"), (format_metric(test), "test"), rank=1))
     comparison = _comparison(record, others)
     if comparison is not None:
         fields.append(comparison)
@@ -87,9 +89,12 @@ def _comparison(record: RunRecord, others: Iterable[RunRecord]) -> Field | None:
     ]
     if best is None or not rivals:
         return None
-    value, run = max(rivals)
+    direction = direction_of(best.metric)
+    value, run = (min if direction < 0 else max)(rivals)
     difference = best.value - value
-    word, role = ("better than", "good") if difference > 0 else ("below", "quiet")
+    is_better = difference * (-1 if direction < 0 else 1) > 0
+    behind = "above" if direction < 0 else "below"
+    word, role = ("better than", "good") if is_better else (behind, "quiet")
     if difference == 0:
         word = "as good as"
     return field(

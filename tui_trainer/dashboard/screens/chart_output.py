@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tui_trainer.core.picture import ChartTitle
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.dashboard.jobs import tell
 from tui_trainer.dashboard.panes.content import ChartContent
 from tui_trainer.dashboard.panes.readings import tell_cursor
-from tui_trainer.dashboard.saving import FILE_KINDS, save_chart
 from tui_trainer.dashboard.screens.steering import ONLY_WATCHES, SteeringScreen
 from tui_trainer.dashboard.screens.viewport import ViewportScreen
 from tui_trainer.dashboard.widgets.prompt import Prompt
@@ -54,6 +52,10 @@ class ChartOutputScreen(SteeringScreen, ViewportScreen):
         """Write the chart; every other prompt is about something else."""
         if event.prompt.id != _PROMPT:
             return
+        # Imported where a chart is written, which few do: the first frame waits for every import.
+        from tui_trainer.core.picture import ChartTitle
+        from tui_trainer.dashboard.saving import FILE_KINDS, save_chart
+
         chosen = event.value.strip().lower().removeprefix(".")
         kind = next((kind for kind in FILE_KINDS if kind == chosen), None)
         if kind is None:

@@ -10,7 +10,7 @@ from textual import events
 from textual.app import ComposeResult
 
 from tui_trainer.core.canvas import Row
-from tui_trainer.core.chart import LABEL_WIDTH
+from tui_trainer.core.chart_drawing import LABEL_WIDTH
 from tui_trainer.core.compare import ComparedRun, compare_runs, group_by_configuration
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.core.tables import Table
@@ -53,6 +53,7 @@ _PAGE_HEADING_ROWS = 1
 class CompareScreen(ViewportScreen):
     """Watches several runs at once."""
 
+    PLACE = "compare"
     BINDINGS = bindings_of("compare", "charts")
     AUTO_FOCUS = ""
 
@@ -96,6 +97,11 @@ class CompareScreen(ViewportScreen):
     def metrics(self) -> tuple[Metric, ...]:
         """What can be compared, as far as any of the runs has it."""
         return self._metrics
+
+    def show_run(self, view: RunView) -> None:
+        """Show this picture from now on if it is of one of the runs."""
+        if view.record.path in self.paths:
+            self.show(view)
 
     def show(self, view: RunView) -> None:
         """Show this picture of one of the runs from now on."""

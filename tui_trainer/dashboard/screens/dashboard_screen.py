@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from textual import events
 
 from tui_trainer.dashboard.sturdy import SturdyScreen
+from tui_trainer.dashboard.views import RunView
 from tui_trainer.dashboard.widgets.key_bar import KeyBar
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ class DashboardScreen(SturdyScreen):
     def __init__(self) -> None:
         super().__init__()
         self._armed_keys: tuple[str, ...] = ()
+
+    def show_run(self, view: RunView) -> None:
+        """Show this picture of a run from now on, where the screen shows that run."""
 
     @property
     def _dashboard(self) -> DashboardApp:

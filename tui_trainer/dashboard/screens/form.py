@@ -6,7 +6,8 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 
-from tui_trainer.core.form import DATASET, Form, form_like
+from tui_trainer.core.config.resolve import FindSpec, Resolved
+from tui_trainer.core.form import Form, form_like
 from tui_trainer.core.form_entries import Draft, Entry, make_draft
 from tui_trainer.core.run_record import RunRecord
 from tui_trainer.dashboard.bindings import bindings_of
@@ -37,6 +38,7 @@ _ERROR_S = 12.0
 class FormScreen(DashboardScreen):
     """Settings of a run that is to be started."""
 
+    PLACE = "form"
     BINDINGS = bindings_of("form")
 
     def __init__(self, form: Form) -> None:
@@ -88,10 +90,7 @@ class FormScreen(DashboardScreen):
         self.query_one("#form-detail", TextRows).show(
             lambda width, height: detail_rows(entry, width)
         )
-        is_prepared = self._dashboard.jobs.is_prepared(draft.find(DATASET).value)
-        self.query_one("#form-plan", TextRows).show(
-            lambda width, height: [plan_row(draft, is_prepared, width)]
-        )
+        self.query_one("#form-plan", TextRows).show(lambda width, height: [plan_row(draft, width)])
         labels = {"all": "fewer" if self._shows_all else "all settings"}
         self.query_one(KeyBar).label(labels)
 
@@ -211,8 +210,19 @@ class FormScreen(DashboardScreen):
             self.say("mend what is wrong first", "error")
         else:
             self._is_starting = True
-            new = NewRun(resolved, self._form.name, self._form.command(resolved))
+            new = NewRun(self._decide, self._form.name, self._form.command(resolved))
             self._dashboard.start_work(self._start(new))
+
+    def _decide(self) -> Resolved:
+        """The configuration by what is known now; more is once a dataset is prepared.
+
+        Raises:
+            TuitrainError: something is wrong.
+        """
+        resolved, errors = self._form.resolve()
+        if errors or resolved is None:
+            raise errors[0]
+        return resolved
 
     async def _start(self, new: NewRun) -> None:
         """Start the run and open its screen; it starts also where the form is left meanwhile."""
@@ -241,19 +251,19 @@ class FormScreen(DashboardScreen):
         self._dashboard.leave_form(None)
 
 
-def open_blank_form(folder: Path) -> Form:
+def open_blank_form(folder: Path, find_spec: FindSpec) -> Form:
     """A form for a run in a folder, on what its files and the environment set.
 
     Raises:
         ConfigError: the folder's file of settings cannot be read.
     """
-    return Form((*project_settings(folder), *environment_settings()))
+    return Form((*project_settings(folder), *environment_settings()), find_spec=find_spec)
 
 
-def open_copied_form(record: RunRecord) -> Form:
+def open_copied_form(record: RunRecord, find_spec: FindSpec) -> Form:
     """A form on the settings of a run.
 
     Raises:
         StorageError: they cannot be read.
     """
-    return form_like(record.run, read_config(Path(record.path)))
+    return form_like(record.run, read_config(Path(record.path)), find_spec)

@@ -39,6 +39,7 @@ _READING = (
 class HelpScreen(SturdyScreen):
     """The keys of the place it was called from first."""
 
+    PLACE = "help"
     BINDINGS = bindings_of("help")
 
     def __init__(self, place: Place) -> None:

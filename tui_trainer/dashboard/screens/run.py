@@ -31,13 +31,17 @@ from tui_trainer.dashboard.widgets.text_rows import TextRows
 
 _HEADER_ROWS, _FOOTER_ROWS, _RULES = 2, 1, 2
 _OVERVIEW, _CHARTS = 1, 2
-_CHART_SHARE, _MOST_WAIT_S = 0.006, 0.7
-"""How much of one core charts may take while nobody touches a key, and how late they may be."""
+_CHART_SHARE, _MOST_WAIT_S = 0.006, 0.5
+"""How much of one core charts may take while nobody touches a key, and how late they may be.
+
+News of mere steps come no sooner: the charts are drawn with them, and sent as one picture.
+"""
 
 
 class RunScreen(SizingScreen):
     """Watches and steers one run."""
 
+    PLACE = "run"
     BINDINGS = bindings_of("run", "charts")
     AUTO_FOCUS = ""
 
@@ -67,6 +71,11 @@ class RunScreen(SizingScreen):
         self._places = dict(likes.metrics)
         self._page = likes.page if likes.page in (_OVERVIEW, _CHARTS) else _OVERVIEW
         await self.place_panes()
+
+    def show_run(self, view: RunView) -> None:
+        """Show this picture from now on if it is of the same run."""
+        if view.record.path == self.record.path:
+            self.show(view)
 
     def show(self, view: RunView) -> None:
         """Show this picture of the run from now on."""
@@ -152,8 +161,9 @@ class RunScreen(SizingScreen):
             self.query_one("#result", TextRows).show(
                 lambda width, height: result_rows(record, others, width)
             )
-        for events_pane in self.query("#events").results(TextRows):
-            events_pane.show(lambda width, height: event_rows(view.happenings, width, height))
+        for pane in self.query_one(PaneGrid).panes:
+            if isinstance(pane, TextRows):
+                pane.show(lambda width, height: event_rows(view.happenings, width, height))
         self._pages.show(view)
         self.query_one(KeyBar).label(self.steering_labels)
 
@@ -162,7 +172,7 @@ class RunScreen(SizingScreen):
         if is_text_page(self._page):
             return
         with self._chart_pace.measured():
-            for pane in self.query(ChartPane):
+            for pane in self._chart_panes():
                 pane.show(self._drafted(pane.chart), is_chosen=pane.chart == self._chosen)
         spans = wanted_spans(self._view.series, self._options, cursor_counts=self._cursor_is_pinned)
         if spans != self._spans:
@@ -209,8 +219,11 @@ class RunScreen(SizingScreen):
         self._dashboard.remember(page=page)
         await self.place_panes()
 
+    def _chart_panes(self) -> list[ChartPane]:
+        return [pane for pane in self.query_one(PaneGrid).panes if isinstance(pane, ChartPane)]
+
     def _charts(self) -> list[str]:
-        return [pane.chart for pane in self.query(ChartPane)]
+        return [pane.chart for pane in self._chart_panes()]
 
     @property
     def chosen_chart(self) -> str:

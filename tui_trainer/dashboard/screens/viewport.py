@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from textual import events
+
 from tui_trainer.core.tables import Table
 from tui_trainer.core.viewport import Range, choose, follow, pan, zoom
 from tui_trainer.dashboard.options import ChartOptions, YBox, data_range
@@ -48,7 +50,8 @@ class ViewportScreen(DashboardScreen):
         """Draw in this screen's own turn: two turns must not place panes at once."""
         if self.is_mounted and not self._is_behind:
             self._is_behind = True
-            self.call_later(self._place_panes_now)
+            # What `call_later` does, but that one looks at the function's signature every time.
+            self.post_message(events.Callback(callback=self._place_panes_now))
 
     async def _place_panes_now(self) -> None:
         self._is_behind = False

@@ -11,7 +11,8 @@ from textual.message import Message
 
 from tui_trainer.core.axis import Axis
 from tui_trainer.core.canvas import Row, Span
-from tui_trainer.core.chart import LABEL_WIDTH, Plot, plot_chart
+from tui_trainer.core.chart import Plot, plot_chart
+from tui_trainer.core.chart_drawing import LABEL_WIDTH
 from tui_trainer.core.chart_spec import ChartSpec
 from tui_trainer.dashboard.panes.content import ChartContent
 from tui_trainer.dashboard.rows import Field, justify, total_width
@@ -110,7 +111,7 @@ class ChartPane(Lines):
         rows = [(_FOCUS, *_without_edge(heading)) if self._is_chosen else heading]
         rows += _legend_rows(content.legend, width, 2 if height >= _ROOM_FOR_TWO else 1)
         spec = replace(content.spec, box=self._box) if self._box else content.spec
-        self._plot = plot_chart(spec, width - 1, max(1, height - len(rows)))
+        self._plot = plot_chart(spec, width - 1, max(1, height - len(rows)), self._plot)
         return (*rows, *self._plot.rows)
 
     def _x_at(self, cell: int) -> float | None:

@@ -7,6 +7,7 @@ from itertools import takewhile, zip_longest
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -24,6 +25,14 @@ def strip_of(row: Row, width: int, base: Style) -> Strip:
         Segment(showable(span.text), style_of(span.role, base)) for span in fit_row(row, width)
     ]
     return Strip(segments, width)
+
+
+def without_idle_filters(filters: Sequence[LineFilter]) -> list[LineFilter]:
+    """The filters that change something of lines in our palette's colours.
+
+    Where Textual translates the terminal's own colours, our themes have none of them.
+    """
+    return [one for one in filters if not isinstance(one, ANSIToTruecolor)]
 
 
 class Lines(Widget):
@@ -66,6 +75,10 @@ class Lines(Widget):
         # Worked out anew from all ancestors whenever it is asked for.
         self._base = self._base or self.rich_style
         return strip_of(row, width, self._base)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What Textual does to each line before it is sent."""
+        return without_idle_filters(super().get_line_filters())
 
     def notify_style_update(self) -> None:
         """The theme may be another."""

@@ -44,6 +44,11 @@ class PaneGrid(Vertical):
         """What is shown where."""
         return self._plan
 
+    @property
+    def panes(self) -> list[Widget]:
+        """The panes in sight, row by row."""
+        return [pane for row in self._panes for pane in row]
+
     async def show_plan(self, plan: tuple[PaneRow, ...]) -> None:
         """Show the panes of this plan from now on."""
         async with self._placing:

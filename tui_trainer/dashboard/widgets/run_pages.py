@@ -44,6 +44,8 @@ class RunPages(Vertical):
 
     def turn_to(self, page: int) -> None:
         """Display a page; nothing where it is none of text."""
+        if page == self._page:
+            return
         self._page = page
         self.display = is_text_page(page)
         for part in self.query(TextPage):

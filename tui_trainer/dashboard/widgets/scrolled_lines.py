@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from textual.filter import LineFilter
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui_trainer.core.canvas import Row
-from tui_trainer.dashboard.widgets.lines import changed_regions, strip_of
+from tui_trainer.dashboard.widgets.lines import changed_regions, strip_of, without_idle_filters
 
 
 class ScrolledLines(ScrollView, can_focus=True):
@@ -46,3 +49,7 @@ class ScrolledLines(ScrollView, can_focus=True):
         is_drawn = self._drawn_at == (self.size, self.top) and y < len(self._drawn)
         row = self._drawn[y] if is_drawn else self.line_in_sight(y)
         return strip_of(row, self.size.width, self.rich_style)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What Textual does to each line before it is sent."""
+        return without_idle_filters(super().get_line_filters())

@@ -98,7 +98,14 @@ class TextPage(ScrolledLines):
         return max(1, self.container_size.width - 1)
 
     def _build(self) -> tuple[Row, ...]:
-        return draw_safely(lambda: self._make(self._row_width))
+        return draw_safely(self._make_rows)
+
+    def _make_rows(self) -> Sequence[Row]:
+        # What cannot be drawn is tried again, though it be of the same as before.
+        of, self._of = self._of, None
+        rows = self._make(self._row_width)
+        self._of = of
+        return rows
 
     def _rebuild(self) -> None:
         if not self.size.width:

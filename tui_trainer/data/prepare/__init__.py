@@ -2,34 +2,95 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from tui_trainer.core.catalog import find_dataset
-from tui_trainer.core.specs import DatasetSpec
-from tui_trainer.data.prepare.digits import read_digits
-from tui_trainer.data.prepare.mnist import download_mnist, import_mnist
-from tui_trainer.data.prepare.tables import read_table
-from tui_trainer.data.prepared import save_prepared
+from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.dataset_reference import prepared_name
+from tui_trainer.core.specs import DatasetSpec, SourceFacts
+from tui_trainer.data.prepare.engine import Preparation, Report
+from tui_trainer.data.prepare.opening import Means, open_source
+from tui_trainer.data.prepare.task_runner import usable_cores
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.atomic import make_folder, sweep_hidden_of
+from tui_trainer.store.datasets import has_changed, is_prepared, read_spec
+from tui_trainer.store.file_lock import locked
+
+_ORIGINALS = ".originals"
 
 
-def prepare_dataset(data_dir: Path, name: str, source: Path | None = None) -> DatasetSpec:
-    """Prepare a dataset of the catalogue, from the files in `source` if given.
+def _load_nothing(name: str) -> Mapping[str, Any]:
+    raise DatasetError(f"{name} is code, which may not run here.", "Name data in files.")
+
+
+def prepare_dataset(
+    data_dir: Path,
+    reference: str,
+    preparation: PreparationConfig | None = None,
+    *,
+    originals: Path | None = None,
+    again: bool = False,
+    load_items: Callable[[str], Mapping[str, Any]] = _load_nothing,
+    say: Callable[[str], object] = lambda text: None,
+    report: Report = lambda done, total: None,
+    report_download: Callable[[int, int, str], object] | None = None,
+    processes: int | None = None,
+) -> DatasetSpec:
+    """The dataset that a settled reference names, prepared now unless it is there already.
+
+    One that another process prepares is waited for. What was read before a preparation was cut
+    off is not read again.
+
+    Args:
+        originals: A folder or an archive with the official files of a dataset of the catalogue.
+        again: Prepare it even if it is there and its source has not changed.
+        processes: How many read; as many as there are cores where it is left out.
 
     Raises:
-        DatasetError: it is unknown, cannot be imported or downloaded, or is damaged.
+        DatasetError: it is unknown, cannot be had, or is damaged.
     """
-    entry = find_dataset(name)
-    if source is not None and not entry.importable:
-        raise DatasetError(
-            f"{name} is not imported from files.", f"Prepare it with: tuitrain data get {name}."
+    preparation = preparation or PreparationConfig()
+    name = prepared_name(reference, preparation)
+    again = again or originals is not None
+    try:
+        make_folder(data_dir)
+        lock = locked(
+            data_dir / f".{name}.lock", lambda: say(f"waiting: another process prepares {name}")
         )
-    if entry.kind == "table":
-        arrays, origin = read_table(entry)
-    elif name == "digits":
-        arrays, origin = read_digits(entry)
-    elif source is not None:
-        arrays, origin = import_mnist(source, entry)
-    else:
-        arrays, origin = download_mnist(entry)
-    return save_prepared(data_dir, entry, arrays, origin)
+        with lock:
+            sweep_hidden_of(data_dir / name)
+            if not again and (spec := _find(data_dir, name)) is not None:
+                return spec
+            means = Means(
+                downloads=data_dir / _ORIGINALS / name,
+                say=say,
+                load_items=load_items,
+                originals=originals,
+                report=report_download,
+            )
+            source = open_source(reference, preparation, means)
+            origin = SourceFacts(reference=reference, preparation=preparation)
+            work = Preparation(data_dir, name, source, origin, processes or usable_cores())
+            spec = work.run(report)
+            shutil.rmtree(means.downloads, ignore_errors=True)
+            return spec
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise DatasetError(
+            f"{reference} cannot be prepared in {data_dir}: {where}{error.strerror or error}.",
+            "Mend the permissions or free some space, or name another folder with --data-dir.",
+        ) from error
+
+
+def _find(data_dir: Path, name: str) -> DatasetSpec | None:
+    """The dataset, if it is prepared, whole, and its source as it was."""
+    if not is_prepared(data_dir, name):
+        return None
+    try:
+        spec = read_spec(data_dir, name)
+    except DatasetError:
+        # Damaged or of an older version: it is prepared again.
+        return None
+    return None if has_changed(spec) else spec

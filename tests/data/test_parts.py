@@ -1,0 +1,100 @@
+"""Which samples a run trains on and holds out, for ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from tests.prepared import save_prepared
+from tests.tasks import prepare_stripes, stripes
+from tui_trainer import paths
+from tui_trainer.core.catalog import DATASETS
+from tui_trainer.core.specs import DatasetSpec
+from tui_trainer.data.parts import choose_parts, count_shared, read_held_out, save_parts
+from tui_trainer.data.prepared import hash_data, load_split
+from tui_trainer.errors import DatasetError
+
+
+def labels_of(data_dir: Path, spec: DatasetSpec) -> np.ndarray:
+    return load_split(data_dir, spec.name, "train")[1]
+
+
+def test_a_share_is_held_out_of_training(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    parts = choose_parts(spec, labels_of(tmp_path, spec), 0.25, 1)
+    assert parts.validation is not None and parts.validation.split == "train"
+    together = np.concatenate([parts.train.indices_N, parts.validation.indices_N])
+    assert sorted(together) == list(range(320))
+    assert len(parts.validation.indices_N) == 80
+    assert parts.find("test").indices_N.tolist() == list(range(80))
+
+
+def test_an_official_validation_split_is_taken_whole(tmp_path: Path) -> None:
+    entry = DATASETS["mnist"]
+    arrays = {
+        name: stripes(entry, count, seed)
+        for seed, (name, count) in enumerate({"train": 40, "test": 20, "validation": 30}.items())
+    }
+    spec = save_prepared(tmp_path, entry, arrays)
+    parts = choose_parts(spec, labels_of(tmp_path, spec), 0.1, 1)
+    assert parts.validation is not None and parts.validation.split == "validation"
+    assert (len(parts.train.indices_N), len(parts.validation.indices_N)) == (40, 30)
+    assert not len(parts.held_out_N)
+    assert choose_parts(spec, labels_of(tmp_path, spec), 0, 1).validation is None
+
+
+def test_nothing_held_out_is_told(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    parts = choose_parts(spec, labels_of(tmp_path, spec), 0, 1)
+    with pytest.raises(DatasetError, match="held nothing out"):
+        parts.find("validation")
+    with pytest.raises(DatasetError, match="leaves nothing to validate on"):
+        choose_parts(spec, labels_of(tmp_path, spec), 1e-6, 1)
+
+
+def test_what_was_held_out_is_held_out_for_ever(tmp_path: Path) -> None:
+    """Whatever the seed or the way of drawing may be by then."""
+    spec = prepare_stripes(tmp_path)
+    labels = labels_of(tmp_path, spec)
+    parts = choose_parts(spec, labels, 0.1, 1)
+    save_parts(tmp_path, parts, hash_data(spec))
+    held_out_N = read_held_out(tmp_path, hash_data(spec))
+    assert held_out_N is not None and np.array_equal(held_out_N, parts.held_out_N)
+    again = choose_parts(spec, labels, 0.1, 2, held_out_N)
+    assert np.array_equal(again.train.indices_N, parts.train.indices_N)
+    assert not np.array_equal(choose_parts(spec, labels, 0.1, 2).held_out_N, parts.held_out_N)
+
+
+def test_of_other_data_or_an_older_run_nothing_is_recalled(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    assert read_held_out(tmp_path, hash_data(spec)) is None
+    save_parts(tmp_path, choose_parts(spec, labels_of(tmp_path, spec), 0.1, 1), hash_data(spec))
+    assert read_held_out(tmp_path, "other") is None
+
+
+@pytest.mark.parametrize("name", [paths.SPLIT, paths.HELD_OUT])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff" * 40, b"[" * 10_000])
+def test_a_damaged_split_is_told(tmp_path: Path, name: str, content: bytes) -> None:
+    spec = prepare_stripes(tmp_path)
+    save_parts(tmp_path, choose_parts(spec, labels_of(tmp_path, spec), 0.1, 1), hash_data(spec))
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DatasetError, match="damaged"):
+        read_held_out(tmp_path, hash_data(spec))
+
+
+def test_equal_samples_on_both_sides_are_counted(tmp_path: Path) -> None:
+    entry = DATASETS["mnist"]
+    images, labels = stripes(entry, 40, 1)
+    images[7] = images[3]
+    images[8] = images[4]
+    spec = save_prepared(
+        tmp_path, entry, {"train": (images, labels), "test": stripes(entry, 20, 2)}
+    )
+    parts = choose_parts(spec, labels, 0.1, 1, np.array([0, 3, 4, 8]))
+    assert count_shared(tmp_path, spec, parts) == 1
+    bare = msgspec.structs.replace(spec.splits["train"], digests=None)
+    spec = msgspec.structs.replace(spec, splits=spec.splits | {"train": bare})
+    assert count_shared(tmp_path, spec, parts) == 0

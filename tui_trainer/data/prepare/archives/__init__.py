@@ -1,0 +1,1 @@
+"""Archives of many files, taken apart without trusting them."""

@@ -1,0 +1,1 @@
+"""Images from files of many formats, decoded to one form."""

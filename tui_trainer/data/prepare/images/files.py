@@ -1,0 +1,211 @@
+"""Images in files of their own, as a source: decoded block by block, in any process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.specs import Skipped, Task
+from tui_trainer.data.prepare.images.decoding import (
+    ImageHead,
+    decode_image,
+    quiet_decoding,
+    read_head,
+    read_image_file,
+)
+from tui_trainer.data.prepare.images.file_names import keep_inside, show_name
+from tui_trainer.data.prepare.images.image_form import ImageForm, UnreadableImageError
+from tui_trainer.data.prepare.source import AnyLabels, Block, Facts, ReadTask, ReadySource, Source
+from tui_trainer.errors import DatasetError
+
+_LOOKED_AT = 32
+_GIVEN_UP_AFTER = 1000
+_BLOCK_BYTES = 8 << 20
+_BLOCK_COUNT = 512
+# Of an image that is kept as it is; that of the largest `size`.
+_MOST_SAMPLE_PIXELS = 4096 * 4096
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Files that are read as one block; the first is sample `first` of the source."""
+
+    root: str
+    names: tuple[str, ...]
+    first: int
+    form: ImageForm
+    shape: tuple[int, ...]
+    example: str
+
+
+def open_image_files(
+    root: Path,
+    names: Sequence[str],
+    labels_N: AnyLabels,
+    *,
+    task: Task,
+    title: str,
+    origin: str,
+    preparation: PreparationConfig,
+    classes: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    splits_N: npt.NDArray[np.int8] | None = None,
+    stamps: Mapping[str, tuple[int, int]] | None = None,
+    skipped: Sequence[Skipped] = (),
+    are_listed: bool = False,
+) -> Source:
+    """Images in the files `names`, relative to `root`, with their labels, as a source.
+
+    Files that are missing, special, or lead out of `root` are set aside at once. With
+    `are_listed` the names are not looked at, as they come from a listing of the folder.
+
+    Raises:
+        DatasetError: there is none; none can be read; they differ in size and none is asked for.
+    """
+    if not are_listed:
+        kept, left_out = keep_inside(root, names)
+        names, labels_N = [names[number] for number in kept], labels_N[kept]
+        splits_N = None if splits_N is None else splits_N[kept]
+        skipped = (*skipped, *left_out)
+    if not names:
+        told = f": {skipped[0].name}: {skipped[0].reason}" if skipped else ""
+        raise DatasetError(f"{root} has no images to read{told}.", "See that it is the right one.")
+    with quiet_decoding():
+        form, shape, example = _choose_form(root, names, preparation)
+    return ReadySource(
+        facts=Facts(
+            kind="image",
+            task=task,
+            shape=shape,
+            title=title,
+            origin=origin,
+            classes=tuple(classes),
+            targets=tuple(targets),
+        ),
+        labels_N=labels_N,
+        read=partial(_make_tasks, str(root), names, form, shape, example),
+        splits_N=splits_N,
+        skipped=tuple(skipped),
+        is_heavy=True,
+        stamps=dict(stamps or {}),
+    )
+
+
+def _choose_form(
+    root: Path, names: Sequence[str], preparation: PreparationConfig
+) -> tuple[ImageForm, tuple[int, ...], str]:
+    """The form of all images, the shape of one, and the name of an image that has it."""
+    size, color = preparation.size, preparation.color
+    if size and color != "auto":
+        form = ImageForm(size, preparation.fit, color)
+        return form, (form.channels, size, size), ""
+    heads = _look_at_some(root, names, size)
+    if color == "auto":
+        color = "rgb" if any(head.has_color for _, head in heads) else "gray"
+    form = ImageForm(size, preparation.fit, color)
+    if size:
+        return form, (form.channels, size, size), ""
+    example, first = heads[0]
+    shape = (form.channels, first.height, first.width)
+    if first.height * first.width > _MOST_SAMPLE_PIXELS:
+        raise DatasetError(
+            f"{show_name(example)} is {_show_size(shape)} pixels, too many to keep as they are.",
+            "Bring the images to one size with --size N.",
+        )
+    for name, head in heads:
+        _check_shape(name, (form.channels, head.height, head.width), shape, example)
+    return form, shape, example
+
+
+def _look_at_some(root: Path, names: Sequence[str], size: int) -> list[tuple[str, ImageHead]]:
+    """The heads of some images throughout; without a size the first of them is whole.
+
+    Raises:
+        DatasetError: none of many can be read.
+    """
+    heads: list[tuple[str, ImageHead]] = []
+    reason = ""
+    for tried, place in enumerate(_choose_places(len(names))):
+        if tried >= (_LOOKED_AT if heads else _GIVEN_UP_AFTER):
+            break
+        try:
+            content = read_image_file(os.path.join(root, names[place]))
+            head = read_head(content)
+            if not size and not heads:
+                decode_image(content, ImageForm(0, "crop", "gray"))
+            heads.append((names[place], head))
+        except UnreadableImageError as error:
+            reason = reason or f"{show_name(names[place])}: {error.reason}"
+    if not heads:
+        raise DatasetError(
+            f"No image in {root} can be read; {reason}.", "Check the files, or name others."
+        )
+    return heads
+
+
+def _choose_places(count: int) -> Iterator[int]:
+    """Places spread evenly over `count`, the first included, and then all in order."""
+    spread = sorted({number * count // _LOOKED_AT for number in range(_LOOKED_AT)})
+    yield from spread
+    yield from (place for place in range(count) if place not in spread)
+
+
+def _make_tasks(
+    root: str, names: Sequence[str], form: ImageForm, shape: tuple[int, ...], example: str
+) -> Iterator[ReadTask]:
+    count = max(1, min(_BLOCK_COUNT, _BLOCK_BYTES // int(np.prod(shape))))
+    for first in range(0, len(names), count):
+        batch = _Batch(root, tuple(names[first : first + count]), first, form, shape, example)
+        yield partial(_read_block, batch)
+
+
+def _read_block(batch: _Batch) -> Block:
+    """Decode the images of a batch.
+
+    Raises:
+        DatasetError: one has another size, and none was asked for.
+    """
+    images_BCHW = np.empty((len(batch.names), *batch.shape), np.uint8)
+    numbers: list[int] = []
+    skipped: list[Skipped] = []
+    with quiet_decoding():
+        for number, name in enumerate(batch.names, start=batch.first):
+            try:
+                pixels_CHW = decode_image(
+                    read_image_file(os.path.join(batch.root, name)), batch.form
+                )
+            except UnreadableImageError as error:
+                skipped.append(Skipped(name=show_name(name), reason=error.reason))
+                continue
+            if pixels_CHW.shape != batch.shape:
+                _check_shape(name, pixels_CHW.shape, batch.shape, batch.example)
+            images_BCHW[len(numbers)] = pixels_CHW
+            numbers.append(number)
+    return Block(
+        numbers_B=np.array(numbers, np.int64),
+        inputs=images_BCHW[: len(numbers)],
+        skipped=tuple(skipped),
+    )
+
+
+def _check_shape(
+    name: str, shape: tuple[int, ...], expected: tuple[int, ...], example: str
+) -> None:
+    if shape != expected:
+        raise DatasetError(
+            f"{show_name(name)} is {_show_size(shape)} pixels, but {show_name(example)} is "
+            f"{_show_size(expected)}.",
+            "Bring the images to one size with --size N.",
+        )
+
+
+def _show_size(shape: tuple[int, ...]) -> str:
+    """Width and height, as people name them, of C×H×W."""
+    return f"{shape[2]} × {shape[1]}"

@@ -1,0 +1,127 @@
+"""What datasets are prepared from: samples that are read block by block, in any process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tui_trainer.core.specs import Kind, Skipped, Task
+
+Indices = npt.NDArray[np.int64]
+AnyLabels = npt.NDArray[Any]
+"""As `LABEL_DTYPES` says: int64 N, uint8 N×K or float32 N×T."""
+
+SPLITS = ("train", "test", "validation")
+"""What the numbers in `Source.splits_N` mean."""
+LEFT_OUT = -1
+"""In `Source.splits_N`: of no split, as it was found unreadable while the source was listed."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a source's samples before they are read.
+
+    Attributes:
+        shape: Of a sample, as in `DatasetSpec`; of texts (the longest there may be,).
+        classes: What labels mean; empty in a regression, whose `targets` name the columns.
+        features: Names of the columns of a table, where they have some.
+        vocabulary: How many tokens there are, of texts.
+        origin: Where the data come from, a clause for people.
+    """
+
+    kind: Kind
+    task: Task
+    shape: tuple[int, ...]
+    title: str
+    origin: str
+    classes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    vocabulary: int = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Samples that were read.
+
+    Attributes:
+        numbers_B: Which samples of the source they are, int64, ascending.
+        inputs: B×`Facts.shape`, as `INPUT_DTYPES` says; of texts all tokens one after the other.
+        lengths_B: Of texts, how many tokens each has, int64.
+        skipped: Samples that could not be read, which are not among the others.
+    """
+
+    numbers_B: Indices
+    inputs: npt.NDArray[Any]
+    lengths_B: Indices | None = None
+    skipped: tuple[Skipped, ...] = ()
+
+
+ReadTask = Callable[[], Block]
+"""Reads one block. It can be pickled, as other processes run it, and holds no open file."""
+
+
+class Source(Protocol):
+    """Samples numbered 0 … N−1, of which all but the inputs is known at once.
+
+    Attributes:
+        facts: What the samples are.
+        labels_N: The label of each sample, int64 N, uint8 N×K or float32 N×T.
+        splits_N: The split of each sample, int8: a place in `SPLITS`, or `LEFT_OUT`; None where
+            the source has no split of its own, and one is made.
+        skipped: Samples found unreadable while the source was listed; they have no number, or one
+            that is `LEFT_OUT`.
+        is_heavy: Whether reading a block takes so long that several processes are worth it.
+        stamps: As in `SourceFacts`.
+        files: Further files to keep with the dataset, by name, such as a vocabulary.
+    """
+
+    @property
+    def facts(self) -> Facts: ...
+    @property
+    def labels_N(self) -> AnyLabels: ...
+    @property
+    def splits_N(self) -> npt.NDArray[np.int8] | None: ...
+    @property
+    def skipped(self) -> tuple[Skipped, ...]: ...
+    @property
+    def is_heavy(self) -> bool: ...
+    @property
+    def stamps(self) -> Mapping[str, tuple[int, int]]: ...
+    @property
+    def files(self) -> Mapping[str, bytes]: ...
+
+    def tasks(self) -> Iterator[ReadTask]:
+        """What reads all samples, a block each, in the order of their numbers."""
+
+
+@dataclass(frozen=True)
+class ReadySource:
+    """A source whose blocks are read by what it was made with."""
+
+    facts: Facts
+    labels_N: AnyLabels
+    read: Callable[[], Iterator[ReadTask]]
+    splits_N: npt.NDArray[np.int8] | None = None
+    skipped: tuple[Skipped, ...] = ()
+    is_heavy: bool = False
+    stamps: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def tasks(self) -> Iterator[ReadTask]:
+        """What reads all samples."""
+        return self.read()
+
+
+def stamp_files(*paths: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of change of files or folders, by path."""
+    found = {}
+    for path in paths:
+        status = path.stat()
+        found[str(path)] = (status.st_size, status.st_mtime_ns)
+    return found

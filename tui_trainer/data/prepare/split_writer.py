@@ -1,0 +1,172 @@
+"""The files of one split, written block by block."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from tui_trainer.core.specs import INPUT_DTYPES, LABEL_DTYPES, SplitSpec
+from tui_trainer.data.moments import moments_of
+from tui_trainer.data.prepare.array_writer import ArrayWriter
+from tui_trainer.data.prepare.source import AnyLabels, Block, Facts, Indices
+
+_DIGEST_BYTES = 8
+_PIECE_ROWS = 4096
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """How much of a split is written: samples, and of texts their tokens and the longest."""
+
+    samples: int = 0
+    tokens: int = 0
+    longest: int = 0
+
+
+class SplitWriter:
+    """Appends samples to the files of a split, and gathers what the manifest tells of them."""
+
+    def __init__(
+        self, folder: Path, split: str, facts: Facts, labels_N: AnyLabels, reached: Reached
+    ) -> None:
+        """Begin the files, or go on after what was `reached`; `labels_N` are of the whole source.
+
+        Raises:
+            OSError: a file cannot be written, or does not hold what was reached.
+        """
+        self._split, self._facts, self._labels_N = split, facts, labels_N
+        self._is_text = facts.kind == "tokens"
+        self._tokens, self._longest = reached.tokens, reached.longest
+        self.moments = moments_of(facts.kind, facts.shape)
+        self.label_moments = moments_of("table", labels_N.shape[1:] or (1,))
+        self._writers: dict[str, ArrayWriter] = {}
+        self._counts_K = np.zeros(len(facts.classes), np.int64)
+        samples = reached.samples
+        try:
+            row_shape = () if self._is_text else facts.shape
+            rows = reached.tokens if self._is_text else samples
+            self._open(folder, "inputs", INPUT_DTYPES[facts.kind], row_shape, rows)
+            self._open(folder, "labels", LABEL_DTYPES[facts.task], labels_N.shape[1:], samples)
+            self._open(folder, "digests", "uint64", (), samples)
+            if self._is_text:
+                self._open(folder, "offsets", "int64", (), samples + 1 if samples else 0)
+                if not samples:
+                    self._writers["offsets"].append(np.zeros(1, np.int64))
+            self._recall(samples)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def reached(self) -> Reached:
+        """How much is written."""
+        return Reached(self._writers["labels"].rows, self._tokens, self._longest)
+
+    @property
+    def counts_K(self) -> npt.NDArray[np.int64]:
+        """Samples of each class."""
+        return self._counts_K
+
+    @property
+    def digests_N(self) -> npt.NDArray[np.uint64]:
+        """A hash of each sample's inputs."""
+        digests_N: npt.NDArray[np.uint64] = self._writers["digests"].read_back(
+            0, self._writers["digests"].rows
+        )
+        return digests_N
+
+    def append(self, block: Block, is_here_B: npt.NDArray[np.bool_]) -> None:
+        """Put those samples of a block at the end that are of this split."""
+        numbers_B = block.numbers_B[is_here_B]
+        if not len(numbers_B):
+            return
+        if block.lengths_B is None:
+            inputs = block.inputs[is_here_B]
+            digests_B = digest_rows(inputs)
+        else:
+            inputs = block.inputs[np.repeat(is_here_B, block.lengths_B)]
+            lengths_B = block.lengths_B[is_here_B]
+            ends_B = np.cumsum(lengths_B)
+            digests_B = digest_texts(inputs, ends_B)
+            self._writers["offsets"].append((self._tokens + ends_B).astype(np.int64))
+            self._tokens += int(ends_B[-1])
+            self._longest = max(self._longest, int(lengths_B.max()))
+        self._writers["inputs"].append(inputs)
+        self._writers["digests"].append(digests_B)
+        labels_B = self._labels_N[numbers_B]
+        self._writers["labels"].append(labels_B)
+        self._gather(inputs, labels_B)
+
+    def flush(self) -> None:
+        """Make durable what was appended."""
+        for writer in self._writers.values():
+            writer.flush()
+
+    def close(self) -> None:
+        """Leave the files as they are."""
+        for writer in self._writers.values():
+            writer.close()
+
+    def finish(self) -> SplitSpec:
+        """Make the files whole, and tell what they are.
+
+        Raises:
+            OSError: one cannot be written, or not read back as written.
+        """
+        files = {name: writer.finish() for name, writer in self._writers.items()}
+        is_regression = self._facts.task == "regression"
+        return SplitSpec(
+            count=self._writers["labels"].rows,
+            inputs=files["inputs"],
+            labels=files["labels"],
+            offsets=files.get("offsets"),
+            digests=files["digests"],
+            class_counts=() if is_regression else tuple(self._counts_K.tolist()),
+        )
+
+    def _open(
+        self, folder: Path, part: str, dtype: str, row_shape: tuple[int, ...], rows: int
+    ) -> None:
+        file = folder / f"{self._split}-{part}.npy"
+        self._writers[part] = ArrayWriter(file, dtype, row_shape, rows)
+
+    def _recall(self, samples: int) -> None:
+        """Gather from the files what was gathered when they were begun."""
+        is_dense = not self._is_text
+        for start in range(0, samples, _PIECE_ROWS):
+            stop = min(start + _PIECE_ROWS, samples)
+            inputs = self._writers["inputs"].read_back(start, stop) if is_dense else None
+            self._gather(inputs, self._writers["labels"].read_back(start, stop))
+
+    def _gather(self, inputs: npt.NDArray[Any] | None, labels_B: AnyLabels) -> None:
+        if inputs is not None:
+            self.moments.add(inputs)
+        match self._facts.task:
+            case "classification":
+                self._counts_K += np.bincount(labels_B, minlength=len(self._counts_K))
+            case "multilabel":
+                self._counts_K += labels_B.sum(0, dtype=np.int64)
+            case "regression":
+                self.label_moments.add(labels_B)
+
+
+def digest_rows(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """A hash of each row's bytes, uint64 N."""
+    # Minus zero equals zero, but has other bytes.
+    rows = rows + np.float32(0) if rows.dtype == np.float32 else rows
+    flat = np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
+    return _join(hashlib.blake2b(row.data, digest_size=_DIGEST_BYTES) for row in flat)
+
+
+def digest_texts(tokens: npt.NDArray[Any], ends_N: Indices) -> npt.NDArray[np.uint64]:
+    """A hash of each text's tokens, uint64 N."""
+    texts = np.split(tokens, ends_N[:-1])
+    return _join(hashlib.blake2b(text.data, digest_size=_DIGEST_BYTES) for text in texts)
+
+
+def _join(hashes: Any) -> npt.NDArray[np.uint64]:
+    return np.frombuffer(b"".join(one.digest() for one in hashes), np.uint64)

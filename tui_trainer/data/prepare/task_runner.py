@@ -1,0 +1,64 @@
+"""Reading the blocks of a source in order, in this process or in several."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from tui_trainer.data.prepare.source import Block, ReadTask, Source
+from tui_trainer.errors import DatasetError
+
+_AHEAD = 2
+# Forking takes milliseconds, and nothing here has threads that a fork would break.
+_START_METHOD = "fork" if sys.platform == "linux" else "spawn"
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def read_blocks(source: Source, first: int, processes: int) -> Iterator[Block]:
+    """The blocks of a source from block `first` on, in order, whatever reads them.
+
+    Raises:
+        DatasetError: the source is not what it seemed, or a process that reads it died.
+    """
+    tasks = source.tasks()
+    for _ in range(first):
+        next(tasks, None)
+    if processes <= 1 or not source.is_heavy:
+        for task in tasks:
+            yield task()
+        return
+    context = multiprocessing.get_context(_START_METHOD)
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        try:
+            yield from _in_order(pool, tasks, processes)
+        except BrokenProcessPool as error:
+            raise DatasetError(
+                "A process that read samples was killed.",
+                "See that memory is left, then go on with the same command.",
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, tasks: Iterator[ReadTask], processes: int
+) -> Iterator[Block]:
+    # No more at a time than keeps everyone busy: what is read and not yet taken takes memory.
+    running: deque[Future[Block]] = deque()
+    for task in tasks:
+        running.append(pool.submit(task))
+        if len(running) > _AHEAD * processes:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()

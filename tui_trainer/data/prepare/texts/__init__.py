@@ -1,0 +1,1 @@
+"""Texts and their labels, as tokens of a vocabulary."""

@@ -1,0 +1,83 @@
+"""Which prepared dataset a person means, and what was set aside when it was prepared."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from tui_trainer.core.catalog import DATASETS
+from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.dataset_reference import is_own, prepared_name, settle_reference
+from tui_trainer.core.specs import DatasetSpec, Skipped
+from tui_trainer.core.suggest import hint_for
+from tui_trainer.errors import DatasetError
+from tui_trainer.store.datasets import is_prepared, prepared_names, read_spec
+from tui_trainer.store.plain_file import read_plain
+
+SKIPPED_LIST = "skipped.json"
+_MOST_BYTES = 1 << 30
+_MOST_NAMED = 5
+
+
+def find_prepared(data_dir: Path, text: str, folder: Path) -> str:
+    """The name in the data folder of what a person calls by it, or by what it was prepared from.
+
+    A reference that was prepared in several ways means the usual one; paths in it are looked for
+    from `folder`.
+
+    Raises:
+        DatasetError: there is no such dataset, it is not here, or there are several ways.
+    """
+    if Path(text).name == text and is_prepared(data_dir, text):
+        return text
+    if text not in DATASETS and not is_own(text):
+        known = [*DATASETS, *prepared_names(data_dir)]
+        raise DatasetError(f"There is no dataset {text!r}.", hint_for(text, known))
+    reference = settle_reference(text, folder)
+    usual = prepared_name(reference, PreparationConfig())
+    found = prepared_from(data_dir, reference)
+    if usual in found or len(found) == 1:
+        return usual if usual in found else found[0]
+    if not found:
+        raise DatasetError(
+            f"The dataset {text} is not in {data_dir}.",
+            f"Prepare it with: tuitrain data get {text}.",
+        )
+    named = ", ".join(found[:_MOST_NAMED])
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    raise DatasetError(f"{text} was prepared in several ways.", f"Name one of: {named}{more}.")
+
+
+def prepared_from(data_dir: Path, reference: str) -> list[str]:
+    """The names of all that were prepared from a settled reference, in whatever way."""
+    found = []
+    for name in prepared_names(data_dir):
+        try:
+            spec = read_spec(data_dir, name)
+        except DatasetError:
+            # What it was prepared from cannot be read; it can still be named by its folder.
+            continue
+        if spec.source is not None and spec.source.reference == reference:
+            found.append(name)
+    return found
+
+
+def read_skipped(data_dir: Path, spec: DatasetSpec) -> list[Skipped]:
+    """The samples that were set aside when a dataset was prepared.
+
+    Raises:
+        DatasetError: their list is not as it was written.
+    """
+    if SKIPPED_LIST not in spec.files:
+        return []
+    file = data_dir / spec.name / SKIPPED_LIST
+    again = f"Check the dataset with: tuitrain data verify {spec.name}."
+    try:
+        content = read_plain(file, _MOST_BYTES)
+        if hashlib.sha256(content).hexdigest() != spec.files[SKIPPED_LIST]:
+            raise DatasetError(f"{file} is damaged: its SHA-256 is not the recorded one.", again)
+        return msgspec.json.decode(content, type=list[Skipped])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DatasetError(f"{file} cannot be read: {error}.", again) from error
