@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -197,17 +198,7 @@ def _split(
             f"A batch of {batch_size} is larger than the {len(kept)} samples trained on.",
             "Choose a smaller --batch-size or --accumulate.",
         )
-    placement, workers, choice = choose_placement(
-        dataset_bytes(spec), device, config.data.placement, config.data.workers
-    )
-    place = functools.partial(
-        Batches,
-        spec,
-        device=device,
-        placement=placement,
-        workers=workers,
-        channels_last=config.hardware.channels_last,
-    )
+    place, choice = _choose_place(config, spec, device)
     wide = EVALUATION_BATCH_SIZE
     overfits = config.training.overfit_batch
     return _Parts(
@@ -228,6 +219,24 @@ def _split(
         train_labels=labels[kept],
         choice=choice,
     )
+
+
+def _choose_place(
+    config: RunConfig, spec: DatasetSpec, device: torch.device
+) -> tuple[Callable[..., Batches], str]:
+    """What makes batches where the data are kept, and a line on where that is."""
+    placement, workers, choice = choose_placement(
+        dataset_bytes(spec), device, config.data.placement, config.data.workers
+    )
+    place = functools.partial(
+        Batches,
+        spec,
+        device=device,
+        placement=placement,
+        workers=workers,
+        channels_last=config.hardware.channels_last,
+    )
+    return place, choice
 
 
 def _check_smallest_batch(

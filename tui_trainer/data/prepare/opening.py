@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tui_trainer.core.code_names import parse_code_name
 from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.dataset_reference import Part, parse_reference
 from tui_trainer.data.prepare.joined import join_sources
-from tui_trainer.data.prepare.source import Source
+from tui_trainer.data.prepare.source import Source, stamp_files
 from tui_trainer.errors import DatasetError
 
 LoadItems = Callable[[str], Mapping[str, Any]]
@@ -69,7 +70,13 @@ def _open_part(part: Part, preparation: PreparationConfig, means: Means) -> Sour
     if part.format == "code":
         from tui_trainer.data.prepare.arrays.items import open_items
 
-        return open_items(means.load_items(part.name), title=part.name, preparation=preparation)
+        code = parse_code_name(part.name)
+        return open_items(
+            means.load_items(part.name),
+            title=part.name,
+            preparation=preparation,
+            stamps=stamp_files(Path(code.source)) if code.is_file else {},
+        )
     return _open_files(part, preparation)
 
 
