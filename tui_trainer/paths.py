@@ -36,6 +36,8 @@ INDEX = ".index.sqlite"
 LAST_NUMBER = ".last-number"
 
 DATASET_MANIFEST = "dataset.json"
+UNFINISHED_DATASET = ".unfinished-"
+ORIGINALS = ".originals"
 PROJECT_CONFIG = "tuitrain.toml"
 TRUSTED_CODE = "trusted-code.json"
 

@@ -27,7 +27,7 @@ USAGE = [
     ("train minst", "no dataset 'minst', named by the command line", r"Did you mean mnist\?"),
     ("train zzz", "no dataset 'zzz'", "Choose one of: digits, mnist"),
     ("data info digit", "no dataset 'digit'", r"Did you mean digits\?"),
-    ("data get ../digits", "no dataset '../digits'", r"Did you mean digits\?"),
+    ("data get ../digits", "no dataset '../digits'", r"write: folder:../digits\."),
     ("data verify nothing", "no dataset 'nothing'", "Choose one of: digits, mnist"),
     ("data remove mnistt", "no dataset 'mnistt'", r"Did you mean mnist\?"),
     ("train --model convnt", "no model 'convnt', named by --model", r"Did you mean convnet\?"),

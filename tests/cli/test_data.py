@@ -270,6 +270,26 @@ def test_options_of_preparing_are_checked_together(home: Home) -> None:
     assert "--size is '-1'" in done.stderr and "--fit is 'squash'" in done.stderr
 
 
+def test_what_is_damaged_is_prepared_again_under_either_name(home: Home, tmp_path: Path) -> None:
+    home.data = tmp_path / "data"
+    table = home.folder / "ages.csv"
+    table.write_text("age,label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(20)))
+    home.do("data", "get", "csv:ages.csv", "--test-share", "0.3")
+    (folder,) = [path for path in home.data.iterdir() if path.name.startswith("ages-")]
+    whole = (folder / "train-inputs.npy").read_bytes()
+    for name in ("csv:ages.csv", folder.name):
+        options = ("--test-share", "0.3") if name.startswith("csv:") else ()
+        (folder / "train-inputs.npy").write_bytes(whole[:-1] + b"!")
+        assert home.call("data", "verify", name).returncode == 1
+        home.do("data", "get", name, *options)
+        assert (folder / "train-inputs.npy").read_bytes() == whole
+    done = home.call("data", "get", folder.name, "--test-share", "0.2")
+    check_error(done, status=2, message="options of its own", hint="Leave out --test-share")
+    (folder / "dataset.json").write_text("{")
+    done = home.call("data", "get", folder.name)
+    check_error(done, status=2, message="is damaged", hint=f"data remove {folder.name}")
+
+
 def test_import_is_for_the_catalogue(home: Home) -> None:
     done = home.call("data", "import", "folder:pets", ".")
-    check_error(done, status=2, message="There is no dataset 'folder:pets'", hint="")
+    check_error(done, status=2, message="no dataset of the catalogue", hint="data get folder:pets")

@@ -112,3 +112,12 @@ def test_code_and_kinds_are_known_by_the_name() -> None:
 )
 def test_a_narrow_column_shows_no_folders(text: str, short: str) -> None:
     assert short_reference(text) == short
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Python keeps the bytes of such names, but no JSON or TOML can."""
+    for text in ("folder:/tmp/\udcff", "csv:\udc80.csv", "mnist+folder:/\udcfe"):
+        with pytest.raises(TuitrainError, match="no UTF-8"):
+            settle_reference(text, tmp_path)
+    with pytest.raises(TuitrainError, match="no UTF-8"):
+        settle_reference("csv:a.csv", Path("/tmp/\udcff"))

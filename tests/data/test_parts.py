@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,16 @@ from tests.prepared import save_prepared
 from tests.tasks import prepare_stripes, stripes
 from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
+from tui_trainer.core.sealed_json import seal, unseal
 from tui_trainer.core.specs import DatasetSpec
-from tui_trainer.data.parts import choose_parts, count_shared, read_held_out, save_parts
+from tui_trainer.data.parts import (
+    Part,
+    Parts,
+    choose_parts,
+    count_shared,
+    read_held_out,
+    save_parts,
+)
 from tui_trainer.data.prepared import hash_data, load_split
 from tui_trainer.errors import DatasetError
 
@@ -98,3 +107,41 @@ def test_equal_samples_on_both_sides_are_counted(tmp_path: Path) -> None:
     bare = msgspec.structs.replace(spec.splits["train"], digests=None)
     spec = msgspec.structs.replace(spec, splits=spec.splits | {"train": bare})
     assert count_shared(tmp_path, spec, parts) == 0
+
+
+@pytest.mark.parametrize(
+    "held_out",
+    [[-1, 3], [3, 320], [3, 3], [5, 4], list(range(320)), [2**62]],
+    ids=["negative", "beyond", "twice", "out of order", "all", "far beyond"],
+)
+def test_what_are_no_samples_cannot_be_held_out(tmp_path: Path, held_out: list[int]) -> None:
+    """A run's folder may come from anybody."""
+    spec = prepare_stripes(tmp_path)
+    hostile = Parts(
+        Part("train", np.arange(320)),
+        Part("train", np.array(held_out, np.int64)),
+        Part("test", np.arange(80)),
+    )
+    save_parts(tmp_path, hostile, hash_data(spec))
+    held_out_N = read_held_out(tmp_path, hash_data(spec))
+    with pytest.raises(DatasetError, match="are no samples of mnist"):
+        choose_parts(spec, labels_of(tmp_path, spec), 0.1, 1, held_out_N)
+
+
+def test_one_of_the_two_files_alone_is_no_split(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    save_parts(tmp_path, choose_parts(spec, labels_of(tmp_path, spec), 0.1, 1), hash_data(spec))
+    (tmp_path / paths.HELD_OUT).unlink()
+    with pytest.raises(DatasetError, match="damaged"):
+        read_held_out(tmp_path, hash_data(spec))
+
+
+def test_a_file_that_holds_no_whole_numbers_is_told(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    save_parts(tmp_path, choose_parts(spec, labels_of(tmp_path, spec), 0.1, 1), hash_data(spec))
+    stored = msgspec.json.decode(unseal((tmp_path / paths.SPLIT).read_bytes()))
+    stored["held_out_sha256"] = hashlib.sha256(b"odd").hexdigest()
+    (tmp_path / paths.SPLIT).write_bytes(seal(msgspec.json.encode(stored)))
+    (tmp_path / paths.HELD_OUT).write_bytes(b"odd")
+    with pytest.raises(DatasetError, match="damaged"):
+        read_held_out(tmp_path, hash_data(spec))

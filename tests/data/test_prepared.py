@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -198,3 +199,41 @@ def test_a_removed_dataset_is_gone(tmp_path: Path) -> None:
         remove_dataset(tmp_path, "mnist")
     with pytest.raises(DatasetError):
         remove_dataset(tmp_path, "..")
+
+
+def test_arrays_are_those_of_the_manifest_that_was_read(tmp_path: Path) -> None:
+    """Another process may have prepared it anew in between."""
+    spec = prepare_stripes(tmp_path)
+    entry = DATASETS["mnist"]
+    save_prepared(tmp_path, entry, {"train": stripes(entry, 320, 3), "test": stripes(entry, 80, 4)})
+    assert load_split(tmp_path, "mnist", "train")
+    with pytest.raises(DatasetError, match="not the recorded one"):
+        load_split(tmp_path, "mnist", "train", spec)
+
+
+def _header(text: str) -> bytes:
+    body = text.ljust(9_990).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body
+
+
+@pytest.mark.parametrize("content", ["archive", "deep", "huge", "object", "empty"])
+def test_a_file_that_is_no_such_array_is_an_error(tmp_path: Path, content: str) -> None:
+    """Though its manifest has its SHA-256."""
+    spec = prepare_stripes(tmp_path)
+    file = tmp_path / "mnist" / "train-labels.npy"
+    huge = "{'descr': '<i8', 'fortran_order': False, 'shape': (4611686018427387904, 8)}"
+    match content:
+        case "archive":
+            with open(file, "wb") as stream:
+                np.savez(stream, a=np.zeros(3), b=np.zeros(3))
+        case "object":
+            np.save(file, np.array([None, {}], object), allow_pickle=True)
+        case _:
+            made = {"deep": _header("-" * 9_000 + "1"), "huge": _header(huge), "empty": b""}
+            file.write_bytes(made[content])
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    labels = msgspec.structs.replace(spec.splits["train"].labels, sha256=sha256)
+    train = msgspec.structs.replace(spec.splits["train"], labels=labels)
+    hostile = msgspec.structs.replace(spec, splits=spec.splits | {"train": train})
+    with pytest.raises(DatasetError):
+        load_split(tmp_path, "mnist", "train", hostile)

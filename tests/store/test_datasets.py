@@ -118,3 +118,58 @@ def test_a_source_that_changed_is_noticed(tmp_path: Path) -> None:
     assert has_changed(spec)
     file.unlink()
     assert not has_changed(spec)
+
+
+def test_a_file_that_is_written_to_while_it_is_hashed_is_hashed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_stripes(tmp_path)
+    (tmp_path / "mnist" / "verified.json").unlink()
+    array = read_spec(tmp_path, "mnist").splits["train"].inputs
+
+    def hash_and_disturb(file: Path) -> str:
+        digest = hash_file(file)
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        file.write_bytes(content)
+        return digest
+
+    monkeypatch.setattr(datasets, "hash_file", hash_and_disturb)
+    check_array_file(tmp_path / "mnist", array)
+    monkeypatch.undo()
+    with pytest.raises(DatasetError, match="damaged"):
+        check_array_file(tmp_path / "mnist", array)
+
+
+def test_a_name_no_folder_can_have_is_not_prepared(tmp_path: Path) -> None:
+    assert not datasets.is_prepared(tmp_path, "a" * 3000)
+    assert not datasets.is_prepared(tmp_path, "a\0b")
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "verified.json"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    prepare_stripes(tmp_path)
+    (tmp_path / "mnist" / name).unlink()
+    os.mkfifo(tmp_path / "mnist" / name)
+    if name == "dataset.json":
+        with pytest.raises(DatasetError, match="damaged"):
+            read_spec(tmp_path, "mnist")
+    else:
+        check_all(tmp_path)
+
+
+def test_a_source_no_file_can_be_called_by_has_not_changed(tmp_path: Path) -> None:
+    spec = prepare_stripes(tmp_path)
+    facts = SourceFacts(
+        reference="csv:/a", preparation=PreparationConfig(), stamps={"/a\0b": (1, 1)}
+    )
+    assert not has_changed(msgspec.structs.replace(spec, source=facts))
+
+
+def test_what_was_begun_anew_goes_with_the_dataset(tmp_path: Path) -> None:
+    prepare_stripes(tmp_path)
+    for left in (".unfinished-mnist", ".originals/mnist", ".originals/usps"):
+        (tmp_path / left).mkdir(parents=True)
+    datasets.remove_dataset(tmp_path, "mnist")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mnist.lock", ".originals"]
+    assert [path.name for path in (tmp_path / ".originals").iterdir()] == ["usps"]

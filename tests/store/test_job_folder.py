@@ -20,7 +20,7 @@ from tui_trainer.core.jobs import (
     failure,
     success,
 )
-from tui_trainer.errors import DatasetError, ExitStatus, ReportedError, WorkerError
+from tui_trainer.errors import DatasetError, ExitStatus, FolderError, ReportedError, WorkerError
 from tui_trainer.store.job_folder import (
     ProgressLog,
     read_job,
@@ -139,3 +139,8 @@ def test_any_bytes_are_read_without_an_exception(
         (folder / name).write_bytes(noise)
     read_progress(folder, 0)
     read_result(folder)
+
+
+def test_a_path_that_is_no_text_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FolderError, match="no UTF-8"):
+        write_job(tmp_path, PrepareJob(data_dir="/tmp/\udcff", reference="mnist"))

@@ -118,6 +118,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"data_sha256": "e"}, ("the data changed from d to e", "approximate")),
+        ({"data_sha256": "e" * 64}, (f"the data changed from d to {'e' * 12}", "approximate")),
         ({"torch": "2.16"}, ("PyTorch changed from 2.15 to 2.16", "sample-exact")),
         ({"device": "cuda"}, ("the device changed from cpu to cuda", "sample-exact")),
         ({"threads": 2}, ("the number of threads changed from 1 to 2", "sample-exact")),

@@ -87,6 +87,8 @@ def _usage_error(error: TyperException) -> UsageError:
     elif group and message.startswith("No such command"):
         near = nearest(message.split("'")[1], group)
         hint = f"Did you mean {path} {near}?" if near else hint
+    elif group and message.startswith("No such option"):
+        hint = f"Options of a command come after its name; see what there is with: {path} --help."
     return UsageError(message.rstrip(".") + ".", hint)
 
 

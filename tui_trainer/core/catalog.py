@@ -5,6 +5,7 @@ from __future__ import annotations
 from tui_trainer.core.code_names import is_code_name
 from tui_trainer.core.dataset_entries import DATASETS
 from tui_trainer.core.dataset_entry import DatasetEntry
+from tui_trainer.core.dataset_hints import hint_for_dataset
 from tui_trainer.core.model_entries import MODELS, ModelEntry
 from tui_trainer.core.specs import KIND_NOUNS, DatasetSpec, Kind
 from tui_trainer.core.suggest import hint_for
@@ -33,7 +34,7 @@ def find_dataset(name: str) -> DatasetEntry:
         DatasetError: there is none of that name.
     """
     if name not in DATASETS:
-        raise DatasetError(f"There is no dataset {name!r}.", hint_for(name, DATASETS))
+        raise DatasetError(f"There is no dataset {name!r}.", hint_for_dataset(name, DATASETS))
     return DATASETS[name]
 
 

@@ -16,9 +16,9 @@ from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.code_names import absolute, is_code_name, parse_code_name, short_name
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.dataset_hints import OWN_FORMS, hint_for_dataset, hint_for_prefix
 from tui_trainer.core.specs import Kind
-from tui_trainer.core.suggest import hint_for
-from tui_trainer.errors import DatasetError, TuitrainError
+from tui_trainer.errors import ConfigError, DatasetError, TuitrainError
 
 Format = Literal["catalog", "folder", "csv", "hdf5", "npz", "text", "code"]
 
@@ -26,8 +26,7 @@ FILE_FORMATS: tuple[Format, ...] = ("folder", "csv", "hdf5", "npz", "text")
 _KINDS: dict[Format, Kind] = {"folder": "image", "csv": "table", "text": "tokens"}
 _MAX_LENGTH = 4096
 _SLUG_LENGTH = 40
-_FORMS = "Name one of the catalogue, or your own as folder:PATH, csv:PATH, hdf5:PATH, npz:PATH, "
-_FORMS += "text:PATH or path/file.py:Dataset."
+_FORMS = f"Name one of the catalogue, or your own as {OWN_FORMS}."
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,17 @@ def parse_reference(text: str) -> tuple[Part, ...]:
     """
     if len(text) > _MAX_LENGTH:
         raise DatasetError("The name of the dataset is too long.", "Name a shorter path.")
+    if not _is_text(text):
+        raise DatasetError(
+            f"{text!r} has bytes that are no UTF-8, and cannot be kept with a dataset.",
+            "Rename the file or the folder, or make a link to it with another name.",
+        )
     return tuple(_parse_part(part) for part in _split(text))
+
+
+def _is_text(text: str) -> bool:
+    """Whether there are only characters in it, not bytes of names that are no UTF-8."""
+    return text == text.encode(errors="ignore").decode()
 
 
 def is_own(text: str) -> bool:
@@ -79,7 +88,10 @@ def settle_reference(text: str, folder: Path) -> str:
     Raises:
         DatasetError: it is not one, or a path cannot be made so.
     """
-    return "+".join(str(part.settled(folder)) for part in parse_reference(text))
+    settled = "+".join(str(part.settled(folder)) for part in parse_reference(text))
+    # The folder it begins in may have a name that is none either.
+    parse_reference(settled)
+    return settled
 
 
 def code_parts(text: str) -> list[str]:
@@ -160,8 +172,18 @@ def _parse_part(text: str) -> Part:
                 raise DatasetError(f"{text!r} names no path.", _FORMS)
             return Part(name, path)
     if is_code_name(text):
-        return Part("code", str(parse_code_name(text)))
-    raise DatasetError(f"There is no dataset {text!r}.", hint_for(text, DATASETS))
+        return Part("code", _parse_code(text, prefix))
+    raise DatasetError(f"There is no dataset {text!r}.", hint_for_dataset(text, DATASETS))
+
+
+def _parse_code(text: str, prefix: str) -> str:
+    try:
+        return str(parse_code_name(text))
+    except ConfigError as error:
+        hint = hint_for_prefix(prefix) if prefix.isidentifier() else None
+        if hint is None:
+            raise
+        raise DatasetError(f"There is no kind of data called {prefix!r}.", hint) from error
 
 
 def prepared_name_of(config: RunConfig) -> str:

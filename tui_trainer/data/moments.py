@@ -14,6 +14,7 @@ Moments = tuple[tuple[float, ...], tuple[float, ...]]
 
 _LEVELS = 256
 _LEAST_DEVIATION = 1e-6
+_PIECE_BYTES = 1 << 20
 # What rounding leaves of a constant column would blow up the least change in it.
 _CONSTANT = 1e-7
 
@@ -52,19 +53,27 @@ class PixelMoments:
 class FeatureMoments:
     """Of float32 columns N×F; the deviation of a constant column counts as 1.
 
-    Blocks are merged as in Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm
-    for Computing Sample Variances", COMPSTAT 1982.
+    The same rows give the same to the last bit, whatever the blocks they come in. Pieces are
+    merged as in Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing
+    Sample Variances", COMPSTAT 1982.
     """
 
     def __init__(self, num_features: int) -> None:
         self._count = 0
         self._mean_F = np.zeros(num_features)
         self._squares_F = np.zeros(num_features)
+        self._waiting_NF = np.empty((0, num_features), np.float32)
+        self._piece_rows = max(1, _PIECE_BYTES // (4 * max(1, num_features)))
 
     def add(self, samples: npt.NDArray[Any]) -> None:
         """Take rows N×F into account."""
-        if not len(samples):
-            return
+        waiting_NF = np.concatenate([self._waiting_NF, samples])
+        whole = len(waiting_NF) - len(waiting_NF) % self._piece_rows
+        for start in range(0, whole, self._piece_rows):
+            self._merge(waiting_NF[start : start + self._piece_rows])
+        self._waiting_NF = waiting_NF[whole:].copy()
+
+    def _merge(self, samples: npt.NDArray[Any]) -> None:
         wide_NF = samples.astype(np.float64)
         mean_F = wide_NF.mean(0)
         count = self._count + len(wide_NF)
@@ -76,6 +85,9 @@ class FeatureMoments:
 
     def result(self) -> Moments:
         """Mean and standard deviation of each column."""
+        if len(self._waiting_NF):
+            self._merge(self._waiting_NF)
+            self._waiting_NF = self._waiting_NF[:0]
         std_F = np.sqrt(self._squares_F / max(1, self._count))
         std_F[std_F <= _CONSTANT * np.abs(self._mean_F)] = 1.0
         return tuple(self._mean_F.tolist()), tuple(std_F.tolist())

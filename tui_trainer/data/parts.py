@@ -91,7 +91,7 @@ def choose_parts(
         held_out_N: What a run held out when it began, in place of drawing it again.
 
     Raises:
-        DatasetError: the share leaves nothing to validate with.
+        DatasetError: the share leaves nothing to validate with; `held_out_N` are not samples.
     """
     num_train = len(train_labels_N)
     every_N = np.arange(num_train, dtype=np.int64)
@@ -104,6 +104,12 @@ def choose_parts(
         return Parts(Part("train", every_N), official, test)
     if held_out_N is None:
         _, held_out_N = split_for_validation(train_labels_N, share, seed)
+    elif not _are_some_of(held_out_N, num_train):
+        raise DatasetError(
+            f"What this run held out are no samples of {spec.name}.",
+            f"Put back a copy of {paths.SPLIT} and {paths.HELD_OUT} in the run's folder, or delete "
+            "both to draw them again from the seed.",
+        )
     if not len(held_out_N):
         raise DatasetError(
             f"A share of {share:g} of {spec.name} leaves nothing to validate on.",
@@ -111,6 +117,14 @@ def choose_parts(
         )
     kept_N = np.setdiff1d(every_N, held_out_N, assume_unique=True)
     return Parts(Part("train", kept_N), Part("train", held_out_N), test)
+
+
+def _are_some_of(held_out_N: Indices, count: int) -> bool:
+    """Whether these are places below `count`, ascending, and not all of them."""
+    if not len(held_out_N):
+        return True
+    is_ascending = bool((np.diff(held_out_N) > 0).all())
+    return is_ascending and held_out_N[0] >= 0 and held_out_N[-1] < count > len(held_out_N)
 
 
 def save_parts(run: Path, parts: Parts, data_sha256: str) -> None:
@@ -137,16 +151,19 @@ def read_held_out(run: Path, data_sha256: str) -> Indices | None:
     """
     try:
         stored = msgspec.json.decode(unseal(read_plain(run / paths.SPLIT)), type=_StoredSplit)
-        content = read_plain(run / paths.HELD_OUT, _MOST_BYTES)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _damaged(run) from error
+    try:
+        content = read_plain(run / paths.HELD_OUT, _MOST_BYTES)
+        held_out_N: npt.NDArray[np.int64] = np.frombuffer(content, "<i8").astype(np.int64)
+    except (OSError, ValueError) as error:
         raise _damaged(run) from error
     if hashlib.sha256(content).hexdigest() != stored.held_out_sha256:
         raise _damaged(run)
     if stored.data_sha256 != data_sha256 or not stored.held_out_count:
         return None
-    held_out_N: npt.NDArray[np.int64] = np.frombuffer(content, "<i8").astype(np.int64)
     return held_out_N
 
 

@@ -26,13 +26,18 @@ Labels = npt.NDArray[Any]
 _MOST_FILE_BYTES = 1 << 30
 
 
-def load_split(data_dir: Path, name: str, split: str) -> tuple[Inputs | Texts, Labels]:
+def load_split(
+    data_dir: Path, name: str, split: str, spec: DatasetSpec | None = None
+) -> tuple[Inputs | Texts, Labels]:
     """The verified inputs and labels of a split, mapped from the disk; texts as `Texts`.
+
+    With `spec` they are those that it describes, and not those of a dataset that another process
+    has put in its place since it was read.
 
     Raises:
         DatasetError: the dataset is not prepared, or its files are not as they were written.
     """
-    spec = read_spec(data_dir, name)
+    spec = spec or read_spec(data_dir, name)
     if split not in spec.splits:
         raise DatasetError(
             f"{name} has no split {split!r}.", f"Choose one of: {', '.join(spec.splits)}."
@@ -80,14 +85,10 @@ def load_file(data_dir: Path, spec: DatasetSpec, file: str) -> bytes:
 
 def hash_data(spec: DatasetSpec) -> str:
     """SHA-256 over what training sees of a dataset: its files' hashes, its mean and deviation."""
-    arrays = [
-        (
-            split.inputs.sha256,
-            split.labels.sha256,
-            split.offsets.sha256 if split.offsets is not None else "",
-        )
-        for _, split in sorted(spec.splits.items())
-    ]
+    arrays = []
+    for _, split in sorted(spec.splits.items()):
+        files = (split.inputs, split.labels, split.offsets)
+        arrays.append([file.sha256 for file in files if file is not None])
     return hashlib.sha256(msgspec.json.encode([arrays, spec.mean, spec.std])).hexdigest()
 
 
@@ -97,8 +98,10 @@ def _map(folder: Path, array_file: ArrayFile) -> npt.NDArray[Any]:
     try:
         # A file without a single row has nothing to map.
         array = np.load(file, mmap_mode="r" if array_file.shape[0] else None, allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, OverflowError, RecursionError, MemoryError) as error:
         raise DatasetError(f"{file} cannot be read: {error}.", again) from error
-    if array.shape != array_file.shape or str(array.dtype) != array_file.dtype:
+    # What is no `.npy` file may be read as an archive of several.
+    found = (array.shape, str(array.dtype)) if isinstance(array, np.ndarray) else None
+    if found != (array_file.shape, array_file.dtype):
         raise DatasetError(f"{file} is not the array that its manifest describes.", again)
     return np.asarray(array)

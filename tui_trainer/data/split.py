@@ -47,5 +47,6 @@ def split_stratified(
         count = min(round(share * len(members)), len(members) - 1)
         held_out.append(generator.permutation(members)[:count])
     second = np.sort(np.concatenate(held_out)) if held_out else np.empty(0, np.int64)
-    first = np.setdiff1d(np.arange(len(labels)), second, assume_unique=True)
-    return first, second
+    is_first_N = np.ones(len(labels), np.bool_)
+    is_first_N[second] = False
+    return np.flatnonzero(is_first_N), second

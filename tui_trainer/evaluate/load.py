@@ -49,7 +49,8 @@ class JudgedModel:
         Raises:
             DatasetError: the run held nothing out for validation.
         """
-        inputs, labels = load_split(self.data_dir, self.spec.name, self.parts.find(split).split)
+        part = self.parts.find(split)
+        inputs, labels = load_split(self.data_dir, self.spec.name, part.split, self.spec)
         placement, workers, _ = choose_placement(
             dataset_bytes(self.spec),
             self.device,
@@ -60,7 +61,7 @@ class JudgedModel:
             self.spec,
             inputs,
             labels,
-            self.parts.find(split).indices_N,
+            part.indices_N,
             batch_size=EVALUATION_BATCH_SIZE,
             device=self.device,
             placement=placement,
@@ -71,7 +72,7 @@ class JudgedModel:
     def stored_inputs(self, split: str, most: int) -> Inputs:
         """The first inputs of a split, at most so many: uint8 N×C×H×W, float32 N×F, int32 N×L."""
         part = self.parts.find(split)
-        inputs, _ = load_split(self.data_dir, self.spec.name, part.split)
+        inputs, _ = load_split(self.data_dir, self.spec.name, part.split, self.spec)
         return inputs[part.indices_N[:most]]
 
 
@@ -121,7 +122,7 @@ def load_judged(
 
 def _recall_parts(run: Path, config: RunConfig, data_dir: Path, spec: DatasetSpec) -> Parts:
     """The samples that a run trained on and held out, as it kept them when it began."""
-    _, labels_N = load_split(data_dir, spec.name, "train")
+    _, labels_N = load_split(data_dir, spec.name, "train", spec)
     held_out_N = read_held_out(run, hash_data(spec))
     return choose_parts(spec, labels_N, config.data.validation, config.training.seed, held_out_N)
 

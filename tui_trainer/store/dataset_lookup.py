@@ -9,9 +9,9 @@ import msgspec
 
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.dataset_hints import hint_for_dataset
 from tui_trainer.core.dataset_reference import is_own, prepared_name, settle_reference
 from tui_trainer.core.specs import DatasetSpec, Skipped
-from tui_trainer.core.suggest import hint_for
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.datasets import is_prepared, prepared_names, read_spec
 from tui_trainer.store.plain_file import read_plain
@@ -34,7 +34,7 @@ def find_prepared(data_dir: Path, text: str, folder: Path) -> str:
         return text
     if text not in DATASETS and not is_own(text):
         known = [*DATASETS, *prepared_names(data_dir)]
-        raise DatasetError(f"There is no dataset {text!r}.", hint_for(text, known))
+        raise DatasetError(f"There is no dataset {text!r}.", hint_for_dataset(text, known))
     reference = settle_reference(text, folder)
     usual = prepared_name(reference, PreparationConfig())
     found = prepared_from(data_dir, reference)

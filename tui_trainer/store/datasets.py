@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,13 +16,17 @@ from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.dataset_reference import prepared_name, settle_reference
 from tui_trainer.core.sealed_json import unseal
+from tui_trainer.core.spec_flaws import find_flaw
 from tui_trainer.core.specs import DATASET_VERSION, ArrayFile, DatasetSpec
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import remove_folder, replace_file
+from tui_trainer.store.file_lock import locked
 from tui_trainer.store.hashing import hash_file
+from tui_trainer.store.plain_file import read_plain
 
 _UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _VERIFIED = "verified.json"
+_MOST_MANIFEST_BYTES = 1 << 28
 
 _Stamp = tuple[int, int, int, int]
 
@@ -45,13 +50,17 @@ def prepared_names(data_dir: Path) -> list[str]:
 
 def is_prepared(data_dir: Path, name: str) -> bool:
     """Whether the dataset is in the data folder."""
-    return (data_dir / name / paths.DATASET_MANIFEST).exists()
+    try:
+        return (data_dir / name / paths.DATASET_MANIFEST).exists()
+    except OSError:
+        # Too long to be the name of a folder, or in a folder that may not be looked into.
+        return False
 
 
 def is_outdated(data_dir: Path, name: str) -> bool:
     """Whether the dataset was prepared by an older tuitrain, in files that this one cannot read."""
     try:
-        manifest = unseal((data_dir / name / paths.DATASET_MANIFEST).read_bytes())
+        manifest = unseal(_read(data_dir / name / paths.DATASET_MANIFEST))
         return msgspec.json.decode(manifest, type=_Versioned).version < DATASET_VERSION
     except _UNREADABLE:
         # Not here, or damaged: `read_spec` says which.
@@ -61,13 +70,14 @@ def is_outdated(data_dir: Path, name: str) -> bool:
 def has_changed(spec: DatasetSpec) -> bool:
     """Whether the files that a dataset was prepared from are others now, as far as they are here.
 
-    Of folders with very many files only the folders themselves are looked at.
+    Of folders with very many files only the folders themselves are looked at, which do not tell
+    of a file that was written over.
     """
     stamps = spec.source.stamps if spec.source is not None else {}
     for path, (size, changed_ns) in stamps.items():
         try:
             status = os.stat(path)
-        except OSError:
+        except (OSError, ValueError):
             # What is gone cannot be prepared again; what was prepared stays good.
             continue
         if (status.st_size, status.st_mtime_ns) != (size, changed_ns):
@@ -84,7 +94,7 @@ def read_spec(data_dir: Path, name: str, reference: str = "") -> DatasetSpec:
     file = data_dir / name / paths.DATASET_MANIFEST
     again = f"Prepare it again with: tuitrain data get {reference or name}."
     try:
-        manifest = unseal(file.read_bytes())
+        manifest = unseal(_read(file))
         version = msgspec.json.decode(manifest, type=_Versioned).version
         if version != DATASET_VERSION:
             raise DatasetError(f"{file} was written by another version of tuitrain.", again)
@@ -97,7 +107,13 @@ def read_spec(data_dir: Path, name: str, reference: str = "") -> DatasetSpec:
         raise DatasetError(f"{file} is damaged: {error}.", again) from error
     if not _is_of(spec, name):
         raise DatasetError(f"{file} does not describe {reference or name}.", again)
+    if flaw := find_flaw(spec):
+        raise DatasetError(f"{file} is damaged: it tells of {flaw}.", again)
     return spec
+
+
+def _read(file: Path) -> bytes:
+    return read_plain(file, _MOST_MANIFEST_BYTES)
 
 
 def find_spec(data_dir: Path, reference: str, preparation: PreparationConfig) -> DatasetSpec | None:
@@ -136,8 +152,22 @@ def arrays_of(spec: DatasetSpec) -> list[ArrayFile]:
     return [array for split in spec.splits.values() for array in split.arrays]
 
 
+def lock_of(data_dir: Path, name: str) -> Path:
+    """The file that is locked by whoever prepares or removes a dataset."""
+    return data_dir / f".{name}.lock"
+
+
+def discard_leftovers(data_dir: Path, name: str) -> None:
+    """Delete what a preparation of `name` that did not come to its end left. Nobody else does one.
+
+    It only takes room: what cannot be deleted now is found again.
+    """
+    shutil.rmtree(data_dir / f"{paths.UNFINISHED_DATASET}{name}", ignore_errors=True)
+    shutil.rmtree(data_dir / paths.ORIGINALS / name, ignore_errors=True)
+
+
 def remove_dataset(data_dir: Path, name: str) -> None:
-    """Delete a prepared dataset.
+    """Delete a prepared dataset, and what was begun to prepare it anew.
 
     Raises:
         DatasetError: it is not prepared.
@@ -148,7 +178,9 @@ def remove_dataset(data_dir: Path, name: str) -> None:
             f"The dataset {name} is not in {data_dir}.", "See what is with: tuitrain data list."
         )
     try:
-        remove_folder(folder)
+        with locked(lock_of(data_dir, name)):
+            remove_folder(folder)
+            discard_leftovers(data_dir, name)
     except OSError as error:
         raise DatasetError(
             f"{folder} cannot be removed: {error.strerror or error}.", "Mend its permissions."
@@ -166,17 +198,18 @@ def verify_dataset(
         DatasetError: one is missing or not as it was written.
     """
     spec, folder = read_spec(data_dir, name), data_dir / name
-    arrays, done = arrays_of(spec), 0
+    arrays, done, stamps = arrays_of(spec), 0, dict[str, tuple[str, _Stamp]]()
     for array in arrays:
         report(done, dataset_bytes(spec))
-        _check_hash(folder / Path(array.file).name, array.sha256)
+        path = folder / Path(array.file).name
+        stamps[path.name] = array.sha256, _check_hash(path, array.sha256)
         done += array.size_bytes
     for file, sha256 in spec.files.items():
         _check_hash(folder / Path(file).name, sha256)
     report(done, dataset_bytes(spec))
     # Where this folder may not be written to, every use hashes again.
     with contextlib.suppress(OSError):
-        remember_verified(folder, spec)
+        _write_verified(folder, stamps)
     return len(arrays) + len(spec.files)
 
 
@@ -193,10 +226,10 @@ def check_array_file(folder: Path, array: ArrayFile) -> Path:
     with contextlib.suppress(OSError):
         if verified.get(file.name) == (array.sha256, _stamp_of(file)):
             return file
-    _check_hash(file, array.sha256)
+    stamp = _check_hash(file, array.sha256)
     # As in `verify_dataset`.
     with contextlib.suppress(OSError):
-        _write_verified(folder, {**verified, file.name: (array.sha256, _stamp_of(file))})
+        _write_verified(folder, {**verified, file.name: (array.sha256, stamp)})
     return file
 
 
@@ -212,14 +245,21 @@ def remember_verified(folder: Path, spec: DatasetSpec) -> None:
         raise OSError(errno.EIO, "The disk did not give it back as it was written")
 
 
-def _check_hash(file: Path, sha256: str) -> None:
+def _check_hash(file: Path, sha256: str) -> _Stamp:
+    """Hash a file; its stamp from before comes back, as it may be written to meanwhile.
+
+    Raises:
+        DatasetError: it is missing or not as it was written.
+    """
     again = f"Prepare it again with: tuitrain data get {file.parent.name}."
     try:
+        stamp = _stamp_of(file)
         digest = hash_file(file)
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror or error}.", again) from error
     if digest != sha256:
         raise DatasetError(f"{file} is damaged: its SHA-256 is not the recorded one.", again)
+    return stamp
 
 
 def _stamp_of(file: Path) -> _Stamp:
@@ -230,7 +270,7 @@ def _stamp_of(file: Path) -> _Stamp:
 
 def _read_verified(folder: Path) -> dict[str, tuple[str, _Stamp]]:
     try:
-        content = (folder / _VERIFIED).read_bytes()
+        content = _read(folder / _VERIFIED)
         return msgspec.json.decode(content, type=dict[str, tuple[str, _Stamp]])
     except _UNREADABLE:
         # Nothing is known to be verified: it is hashed again.

@@ -11,16 +11,27 @@ import msgspec
 from tui_trainer import paths
 from tui_trainer.core.jobs import Job, JobResult
 from tui_trainer.core.sealed_json import seal, unseal
-from tui_trainer.errors import WorkerError
+from tui_trainer.errors import FolderError, WorkerError
 from tui_trainer.store.atomic import replace_file
 
 
 def write_job(folder: Path, job: Job) -> None:
-    """Put a job into `folder`, which is made if need be; what an earlier job left there goes."""
+    """Put a job into `folder`, which is made if need be; what an earlier job left there goes.
+
+    Raises:
+        FolderError: a path in it is no text.
+    """
+    try:
+        content = seal(msgspec.json.encode(job))
+    except UnicodeEncodeError as error:
+        raise FolderError(
+            f"The path {error.object!r} has bytes that are no UTF-8, and cannot be worked with.",
+            "Rename it, or work from and with another folder.",
+        ) from error
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (paths.JOB_RESULT, paths.JOB_PROGRESS):
         (folder / name).unlink(missing_ok=True)
-    replace_file(folder / paths.JOB, seal(msgspec.json.encode(job)))
+    replace_file(folder / paths.JOB, content)
 
 
 def read_job(folder: Path) -> Job:

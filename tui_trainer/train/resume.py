@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -95,6 +96,9 @@ def compare_fingerprints(before: Fingerprint, now: Fingerprint) -> list[Differen
     ]
 
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256_SHOWN = 12
+
 _LEARNT_FROM = {"data_sha256", "precision"}
 
 _FINGERPRINT_WORDS = {
@@ -108,6 +112,9 @@ _FINGERPRINT_WORDS = {
 
 
 def _word(value: object) -> object:
+    if isinstance(value, str) and _SHA256.fullmatch(value):
+        # Enough to tell two apart.
+        return value[:_SHA256_SHOWN]
     return ("off", "on")[value] if isinstance(value, bool) else value
 
 

@@ -184,7 +184,7 @@ def _split(
     held_out_N: Indices | None,
 ) -> _Parts:
     """Who is trained on, who is held out, and where their batches are made."""
-    loaded = {split: load_split(data_dir, spec.name, split) for split in spec.splits}
+    loaded = {split: load_split(data_dir, spec.name, split, spec) for split in spec.splits}
     inputs, labels = loaded["train"]
     parts = choose_parts(spec, labels, config.data.validation, config.training.seed, held_out_N)
     kept, tested, validation = parts.train.indices_N, parts.test.indices_N, parts.validation

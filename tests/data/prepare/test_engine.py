@@ -6,6 +6,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,8 @@ from hypothesis import strategies as st
 from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.dataset_reference import prepared_name
 from tui_trainer.core.specs import DatasetSpec, Skipped, SourceFacts, Task
-from tui_trainer.data.prepare import engine
+from tui_trainer.data.prepare import engine, split_writer
+from tui_trainer.data.prepare.array_writer import ArrayWriter
 from tui_trainer.data.prepare.engine import Preparation
 from tui_trainer.data.prepare.source import (
     SPLITS,
@@ -32,6 +34,7 @@ from tui_trainer.data.prepare.source import (
 )
 from tui_trainer.data.prepared import load_split
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.file_lock import locked
 
 _REFERENCE = "folder:/made-up"
 _SHAPE = (1, 4, 4)
@@ -318,3 +321,124 @@ def test_labels_of_every_task_are_kept(tmp_path: Path, task: Task) -> None:
         assert np.allclose(spec.label_std, train.std(0), atol=1e-5)
     else:
         assert spec.splits["train"].class_counts == tuple(train.sum(0))
+
+
+def read_slowly(first: int) -> Block:
+    time.sleep(0.01)
+    return read_some(first, first + 1, frozenset())
+
+
+def _prepare_in_several_processes(folder: Path, is_reading: Any) -> None:
+    def read() -> Iterator[ReadTask]:
+        for first in range(10_000):
+            yield functools.partial(read_slowly, first)
+
+    source = make_source(10_000, is_heavy=True, read=read)
+    facts = SourceFacts(reference=_REFERENCE, preparation=PreparationConfig())
+    with locked(folder / "lock"):
+        work = Preparation(folder, "made-up-0", source, facts, 2)
+        work.run(lambda done, total: is_reading.set() if done else None)
+
+
+def test_readers_end_with_who_asked_and_leave_the_lock(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    is_reading = context.Event()
+    child = context.Process(target=_prepare_in_several_processes, args=(tmp_path, is_reading))
+    child.start()
+    assert is_reading.wait(20)
+    child.kill()
+    child.join()
+    taken = threading.Event()
+
+    def take() -> None:
+        with locked(tmp_path / "lock"):
+            taken.set()
+
+    threading.Thread(target=take, daemon=True).start()
+    assert taken.wait(20)
+
+
+def test_what_is_gone_on_with_is_read_back_in_small_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large images, a few thousand together, would be more than the memory."""
+    monkeypatch.setattr(engine, "_KEPT_S", 0.0)
+    monkeypatch.setattr(split_writer, "_PIECE_BYTES", 50)
+
+    def break_off(done: int, total: int) -> None:
+        if done > 40:
+            raise KeyboardInterrupt
+
+    sizes: list[int] = []
+    real = ArrayWriter.read_back
+
+    def read_back(writer: ArrayWriter, start: int, stop: int) -> Any:
+        sizes.append((stop - start) * writer.row_bytes)
+        return real(writer, start, stop)
+
+    facts = SourceFacts(reference=_REFERENCE, preparation=PreparationConfig())
+    name = prepared_name(_REFERENCE, PreparationConfig())
+    with pytest.raises(KeyboardInterrupt):
+        Preparation(tmp_path, name, make_source(80), facts, 1).run(break_off)
+    monkeypatch.setattr(ArrayWriter, "read_back", read_back)
+    Preparation(tmp_path, name, make_source(80), facts, 1)._begin()
+    assert sizes and max(sizes) <= 50
+
+
+def test_a_break_right_after_a_block_does_not_read_it_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal may come when a block is written and not yet counted."""
+    real = Preparation._append
+
+    def append(work: Preparation, block: Block) -> None:
+        real(work, block)
+        if block.numbers_B[0] == 40:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "_KEPT_S", 0.0)
+    monkeypatch.setattr(Preparation, "_append", append)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(tmp_path / "data", make_source(80))
+    monkeypatch.undo()
+    spec = prepare(tmp_path / "data", make_source(80))
+    assert spec == prepare(tmp_path / "whole", make_source(80))
+
+
+def test_a_source_that_gives_less_than_it_listed_is_refused(tmp_path: Path) -> None:
+    def read() -> Iterator[ReadTask]:
+        yield functools.partial(read_some, 0, 30, frozenset())
+
+    with pytest.raises(DatasetError, match="40 samples were listed, but 30 came"):
+        prepare(tmp_path, make_source(40, read=read))
+    assert prepare(tmp_path, make_source(40))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_table_that_is_gone_on_with_has_the_same_moments(tmp_path: Path, processes: int) -> None:
+    """To the last bit: they are part of what runs are compared by."""
+    facts = Facts("table", "regression", (3,), "made up", "tests", targets=("t",))
+    rows = np.random.default_rng(1).normal(3, 7, (500, 3)).astype(np.float32)
+
+    def read() -> Iterator[ReadTask]:
+        for first in range(0, 500, 7):
+            stop = min(first + 7, 500)
+            block = Block(np.arange(first, stop), rows[first:stop])
+            yield functools.partial(_give, block)
+
+    source = make_source(500, facts=facts, labels_N=rows[:, :1].copy(), read=read)
+
+    def break_off(done: int, total: int) -> None:
+        if done > 200:
+            raise KeyboardInterrupt
+
+    origin = SourceFacts(reference=_REFERENCE, preparation=PreparationConfig())
+    name = prepared_name(_REFERENCE, PreparationConfig())
+    with pytest.raises(KeyboardInterrupt):
+        Preparation(tmp_path / "data", name, source, origin, processes).run(break_off)
+    spec = prepare(tmp_path / "data", source, processes)
+    assert spec == prepare(tmp_path / "whole", source)
+
+
+def _give(block: Block) -> Block:
+    return block

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,16 @@ from tests.data.prepare.reading import read_all
 from tests.prepared import make_source
 from tests.tasks import MARKERS, marked_texts, stripes
 from tui_trainer.core.catalog import DATASETS
+from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.specs import SourceFacts
+from tui_trainer.data.prepare.engine import Preparation
 from tui_trainer.data.prepare.joined import join_sources
-from tui_trainer.data.prepare.source import ReadySource, Source
+from tui_trainer.data.prepare.source import Block, ReadTask, ReadySource, Source
+from tui_trainer.data.prepared import hash_data
 from tui_trainer.errors import DatasetError
 
 _DIGITS = DATASETS["digits"]
+_ORIGIN = SourceFacts(reference="folder:/a+own.py:B", preparation=PreparationConfig())
 
 
 def source_of(classes: tuple[str, ...], count: int, seed: int) -> Source:
@@ -59,3 +66,19 @@ def test_what_is_not_alike_is_not_joined(tmp_path: Path) -> None:
         join_sources([digits, texts], 0.2, 0)
     with pytest.raises(DatasetError, match="a vocabulary of its own"):
         join_sources([texts, texts], 0.2, 0)
+
+
+def test_what_cannot_be_sent_to_another_process_is_read_in_this_one(tmp_path: Path) -> None:
+    """Such as the open files of a user's own class, beside a folder of images."""
+    heavy = replace(source_of(("a", "b"), 8, 1), is_heavy=True)  # type: ignore[type-var]
+    images, labels = stripes(_DIGITS, 8, 3)
+
+    def read() -> Iterator[ReadTask]:
+        yield lambda: Block(np.arange(8), images)
+
+    own = ReadySource(heavy.facts, labels % 2, read)
+    joined = join_sources([heavy, own], 0.25, 0)
+    spec = Preparation(tmp_path, "both", joined, _ORIGIN, 2).run(lambda done, total: None)
+    alone = Preparation(tmp_path, "alone", joined, _ORIGIN, 1).run(lambda done, total: None)
+    assert hash_data(spec) == hash_data(alone)
+    assert sum(part.count for part in spec.splits.values()) == 20

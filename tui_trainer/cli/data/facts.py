@@ -9,7 +9,7 @@ import msgspec
 
 from tui_trainer.cli.output import Column, print_line, print_table
 from tui_trainer.core.config import PreparationConfig
-from tui_trainer.core.format import format_bytes, format_count, format_metric
+from tui_trainer.core.format import format_bytes, format_count, format_counted, format_metric
 from tui_trainer.core.specs import ArrayFile, DatasetSpec
 from tui_trainer.core.text_safety import sanitize
 
@@ -71,9 +71,9 @@ def _preparation(settings: dict[str, Any] | None) -> str | None:
 
 
 def _shared(count: int | None) -> str | None:
-    return (
-        f"{format_count(count)} test samples are among the training samples too" if count else None
-    )
+    if not count:
+        return None
+    return f"{format_counted(count, 'test sample')} also among the training samples"
 
 
 def print_figures(spec: DatasetSpec) -> None:

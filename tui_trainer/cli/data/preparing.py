@@ -18,14 +18,15 @@ from tui_trainer.cli.options import (
     with_options_of,
 )
 from tui_trainer.cli.output import print_json, print_line, say
-from tui_trainer.core.catalog import find_dataset
+from tui_trainer.core.catalog import DATASETS, find_dataset
 from tui_trainer.core.config import PreparationConfig
+from tui_trainer.core.dataset_reference import code_parts, is_own, settle_reference
 from tui_trainer.core.format import (
     format_bytes,
     format_duration,
 )
 from tui_trainer.core.job_reports import describe_preparation, warn_of_preparation
-from tui_trainer.errors import DatasetError
+from tui_trainer.errors import DatasetError, UsageError
 from tui_trainer.paths import choose_data_dir
 
 _SHOWN_SKIPPED = 3
@@ -67,6 +68,11 @@ def import_dataset(
 
     Your own data need no import: name them as folder:PATH, csv:PATH and so on.
     """
+    if is_own(name):
+        raise UsageError(
+            f"{name} is no dataset of the catalogue.",
+            f"Your own data need no import. Prepare them with: tuitrain data get {name}.",
+        )
     find_dataset(name)
     _prepare(name, flags, data_dir, as_json, originals=str(source.expanduser().absolute()))
 
@@ -79,18 +85,18 @@ def _prepare(
     **wanted: Any,
 ) -> None:
     from tui_trainer.cli.progress import watch_job
-    from tui_trainer.core.dataset_reference import code_parts, settle_reference
     from tui_trainer.core.jobs import PrepareJob
     from tui_trainer.launch.spawn import run_job
 
-    settled = settle_reference(reference, Path.cwd())
     folder = choose_data_dir(data_dir)
+    settled, preparation = _read_names(folder, reference, flags)
     job = PrepareJob(
         data_dir=str(folder),
         reference=settled,
-        preparation=read_preparation(flags),
+        preparation=preparation,
         folder=str(Path.cwd()),
-        named_code=tuple(code_parts(settled)),
+        # Code that only a manifest names was not named by the person.
+        named_code=tuple(code_parts(settled)) if is_own(reference) else (),
         **wanted,
     )
     try:
@@ -105,6 +111,31 @@ def _prepare(
         print_json(value)
     else:
         _print(value)
+
+
+def _read_names(
+    folder: Path, reference: str, flags: dict[str, str]
+) -> tuple[str, PreparationConfig]:
+    """What to prepare and how; the name of a prepared dataset stands for what it was made from."""
+    from tui_trainer.store.datasets import is_prepared, read_spec
+
+    is_name = Path(reference).name == reference and not is_own(reference)
+    if reference in DATASETS or not is_name or not is_prepared(folder, reference):
+        return settle_reference(reference, Path.cwd()), read_preparation(flags)
+    try:
+        source = read_spec(folder, reference).source
+    except DatasetError as error:
+        hint = f"Delete it with: tuitrain data remove {reference}; prepare what it was made from."
+        raise DatasetError(error.message, hint) from error
+    if source is None:
+        raise DatasetError(f"{reference} does not tell what it was made from.", "Name that.")
+    if flags:
+        option = next(iter(flags)).replace("_", "-")
+        raise UsageError(
+            f"{reference} was prepared with options of its own.",
+            f"Leave out --{option}, or name what it was made from: {source.reference}.",
+        )
+    return source.reference, source.preparation
 
 
 def read_preparation(flags: dict[str, str]) -> PreparationConfig:

@@ -16,9 +16,9 @@ from tui_trainer.cli.data.facts import (
     print_skipped,
 )
 from tui_trainer.cli.options import DataDirOption, JsonOption
-from tui_trainer.cli.output import Column, print_json, print_table
+from tui_trainer.cli.output import Column, print_json, print_table, say
 from tui_trainer.core.catalog import DATASETS, DatasetEntry
-from tui_trainer.core.format import format_bytes, format_count
+from tui_trainer.core.format import format_bytes, format_count, format_counted
 from tui_trainer.core.specs import DatasetSpec, SplitSpec
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.errors import DatasetError
@@ -68,7 +68,9 @@ def list_datasets(data_dir: DataDirOption = None, as_json: JsonOption = False) -
         )
         for row in rows
     ]
-    print_table(_COLUMNS, cells)
+    left_out = len(_COLUMNS) - print_table(_COLUMNS, cells)
+    if left_out:
+        say(f"{format_counted(left_out, 'column')} more in a wider terminal; --json tells all")
 
 
 def info(

@@ -16,6 +16,7 @@ from tui_trainer.core.catalog import (
 )
 from tui_trainer.core.code_names import is_code_name, parse_code_name
 from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.dataset_hints import hint_for_dataset
 from tui_trainer.core.dataset_reference import is_own, likely_kind, parse_reference
 from tui_trainer.core.default_models import default_model_of
 from tui_trainer.core.presets import Preset, preset_names, preset_of_dataset, preset_of_kind
@@ -99,7 +100,9 @@ def check_choice(choice: Choice, preset: str) -> list[TuitrainError]:
     dataset, model = choice.dataset, choice.model
     if dataset not in DATASETS and not is_own(dataset):
         message = f"There is no dataset {dataset!r}, named by {choice.dataset_origin}."
-        errors.append(DatasetError(message, hint_for(dataset, DATASETS), key="data.dataset"))
+        errors.append(
+            DatasetError(message, hint_for_dataset(dataset, DATASETS), key="data.dataset")
+        )
     elif dataset not in DATASETS:
         try:
             parse_reference(dataset)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tui_trainer import paths
 from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.dataset_reference import prepared_name
 from tui_trainer.core.specs import DatasetSpec, SourceFacts
 from tui_trainer.data.prepare.engine import Preparation, Report
 from tui_trainer.data.prepare.opening import Means, open_source
 from tui_trainer.data.prepare.task_runner import usable_cores
+from tui_trainer.data.prepared import load_file
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import make_folder, sweep_hidden_of
-from tui_trainer.store.datasets import has_changed, is_prepared, read_spec
+from tui_trainer.store.datasets import (
+    arrays_of,
+    check_array_file,
+    discard_leftovers,
+    has_changed,
+    is_prepared,
+    lock_of,
+    read_spec,
+)
 from tui_trainer.store.file_lock import locked
-
-_ORIGINALS = ".originals"
 
 
 def _load_nothing(name: str) -> Mapping[str, Any]:
@@ -57,14 +64,17 @@ def prepare_dataset(
     try:
         make_folder(data_dir)
         lock = locked(
-            data_dir / f".{name}.lock", lambda: say(f"waiting: another process prepares {name}")
+            lock_of(data_dir, name), lambda: say(f"waiting: another process prepares {name}")
         )
         with lock:
             sweep_hidden_of(data_dir / name)
+            downloads = data_dir / paths.ORIGINALS / name
             if not again and (spec := _find(data_dir, name)) is not None:
+                # What was left by one that was killed a moment after it was published.
+                discard_leftovers(data_dir, name)
                 return spec
             means = Means(
-                downloads=data_dir / _ORIGINALS / name,
+                downloads=downloads,
                 say=say,
                 load_items=load_items,
                 originals=originals,
@@ -73,9 +83,7 @@ def prepare_dataset(
             source = open_source(reference, preparation, means)
             origin = SourceFacts(reference=reference, preparation=preparation)
             work = Preparation(data_dir, name, source, origin, processes or usable_cores())
-            spec = work.run(report)
-            shutil.rmtree(means.downloads, ignore_errors=True)
-            return spec
+            return work.run(report)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise DatasetError(
@@ -90,6 +98,10 @@ def _find(data_dir: Path, name: str) -> DatasetSpec | None:
         return None
     try:
         spec = read_spec(data_dir, name)
+        for array in arrays_of(spec):
+            check_array_file(data_dir / name, array)
+        for file in spec.files:
+            load_file(data_dir, spec, file)
     except DatasetError:
         # Damaged or of an older version: it is prepared again.
         return None

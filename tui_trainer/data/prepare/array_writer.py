@@ -35,7 +35,7 @@ class ArrayWriter:
         self._file = file
         self._dtype = np.dtype(dtype)
         self._row_shape = row_shape
-        self._row_bytes = self._dtype.itemsize * math.prod(row_shape)
+        self.row_bytes = self._dtype.itemsize * math.prod(row_shape)
         self._digest = hashlib.sha256()
         header = self._header()
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (0 if rows else os.O_TRUNC)
@@ -61,9 +61,17 @@ class ArrayWriter:
 
     def read_back(self, start: int, stop: int) -> npt.NDArray[Any]:
         """The rows from `start` to `stop` as they lie in the file."""
-        offset = len(self._header()) + start * self._row_bytes
-        content = os.pread(self._descriptor, (stop - start) * self._row_bytes, offset)
-        return np.frombuffer(content, self._dtype).reshape(-1, *self._row_shape)
+        rows = np.empty((stop - start, *self._row_shape), self._dtype)
+        rest = rows.reshape(-1).view(np.uint8).data
+        offset = len(self._header()) + start * self.row_bytes
+        # A call of the system gives at most 2 GiB.
+        while rest:
+            piece = os.pread(self._descriptor, min(len(rest), _PIECE_BYTES), offset)
+            if not piece:
+                raise OSError(errno.EIO, "The file is shorter than it was")
+            rest[: len(piece)] = piece
+            rest, offset = rest[len(piece) :], offset + len(piece)
+        return rows
 
     def flush(self) -> None:
         """Make durable what was appended."""
@@ -113,12 +121,12 @@ class ArrayWriter:
         return stream.getvalue()
 
     def _go_on(self, header_bytes: int) -> None:
-        end = header_bytes + self.rows * self._row_bytes
+        end = header_bytes + self.rows * self.row_bytes
         if os.fstat(self._descriptor).st_size < end:
             raise OSError(errno.EIO, "The file is shorter than it was")
         os.ftruncate(self._descriptor, end)
         os.lseek(self._descriptor, header_bytes, os.SEEK_SET)
-        left = self.rows * self._row_bytes
+        left = self.rows * self.row_bytes
         while left:
             piece = os.read(self._descriptor, min(left, _PIECE_BYTES))
             if not piece:

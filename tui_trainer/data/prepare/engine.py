@@ -36,14 +36,14 @@ from tui_trainer.data.split import split_off
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import holds, make_folder, new_folder, write_durable
 from tui_trainer.store.dataset_lookup import SKIPPED_LIST
-from tui_trainer.store.datasets import remember_verified
+from tui_trainer.store.datasets import discard_leftovers, remember_verified
 
 Report = Callable[[int, int], object]
 """`report(done, total)`: samples that have been looked at, of how many."""
 
 _KEPT_S = 2.0
+_PIECE_ROWS = 1 << 16
 _SHOWN_REASONS = 3
-_UNFINISHED = ".unfinished-"
 
 
 class Preparation:
@@ -61,7 +61,7 @@ class Preparation:
         self._data_dir, self._processes = data_dir, processes
         self._splits_N = _choose_splits(source, origin)
         self._total = len(source.labels_N)
-        self._work = data_dir / f"{_UNFINISHED}{name}"
+        self._work = data_dir / f"{paths.UNFINISHED_DATASET}{name}"
         self._progress = Progress(identity=_identify(source, origin, self._splits_N))
         self._writers: dict[str, SplitWriter] = {}
         self._is_torn = False
@@ -97,6 +97,8 @@ class Preparation:
             if not self._progress.blocks:
                 raise
             # What was reached is not there any more: it is read again.
+            for writer in self._writers.values():
+                writer.close()
             self._progress = Progress(identity=identity)
             self._open_writers()
 
@@ -116,9 +118,12 @@ class Preparation:
         try:
             for block in read_blocks(self._source, blocks, self._processes):
                 check_block(self._source.facts, block)
+                # Until it is counted, too: who goes on would read it a second time.
+                self._is_torn = True
                 self._append(block)
                 skipped += block.skipped
                 blocks += 1
+                self._is_torn = False
                 self._check_skipped(skipped)
                 done += len(block.numbers_B) + len(block.skipped)
                 report(done, self._total)
@@ -126,21 +131,33 @@ class Preparation:
                     self._keep(blocks, skipped)
                     kept_at = time.monotonic()
         except BaseException:
-            # Of a block that is in the files in part, nothing counts.
+            # Of a block that is in the files in part, or is not counted, nothing counts.
             if not self._is_torn:
                 self._keep(blocks, skipped)
             raise
         self._progress = msgspec.structs.replace(
             self._progress, blocks=blocks, skipped=tuple(skipped)
         )
+        self._check_whole(len(skipped) - len(self._source.skipped))
+
+    def _check_whole(self, skipped_count: int) -> None:
+        """Make sure that every sample that was listed came, once."""
+        listed = int((self._splits_N >= 0).sum())
+        written = sum(writer.reached.samples for writer in self._writers.values())
+        if written <= listed <= written + skipped_count:
+            return
+        discard_leftovers(self._data_dir, self._name)
+        raise DatasetError(
+            f"{format_count(listed)} samples were listed, but {format_count(written)} came: "
+            "the source was changed while it was read.",
+            "Prepare it again once nothing writes to it.",
+        )
 
     def _append(self, block: Block) -> None:
-        self._is_torn = True
         splits_B = self._splits_N[block.numbers_B]
         for number, split in enumerate(SPLITS):
             if split in self._writers:
                 self._writers[split].append(block, splits_B == number)
-        self._is_torn = False
 
     def _keep(self, blocks: int, skipped: list[Skipped]) -> None:
         """Note how far it is; the files come first, so that what is noted is there."""
@@ -193,15 +210,8 @@ class Preparation:
                     (self._work / array.file).rename(temporary / array.file)
             _write_checked(temporary / paths.DATASET_MANIFEST, encode_sealed(spec))
             remember_verified(temporary, spec)
-        discard_unfinished(self._data_dir, self._name)
+        discard_leftovers(self._data_dir, self._name)
         return spec
-
-
-def discard_unfinished(data_dir: Path, name: str) -> None:
-    """Delete what a preparation that did not come to its end left."""
-    import shutil
-
-    shutil.rmtree(data_dir / f"{_UNFINISHED}{name}", ignore_errors=True)
 
 
 def _choose_splits(source: Source, origin: SourceFacts) -> npt.NDArray[np.int8]:
@@ -232,19 +242,24 @@ def _identify(source: Source, origin: SourceFacts, splits_N: npt.NDArray[np.int8
     preparation = msgspec.structs.replace(origin.preparation, max_bad=0)
     digest.update(repr((origin.reference, preparation)).encode(errors="surrogateescape"))
     digest.update(repr(sorted(source.stamps.items())).encode(errors="surrogateescape"))
-    digest.update(np.ascontiguousarray(source.labels_N).tobytes())
-    digest.update(splits_N.tobytes())
+    digest.update(np.ascontiguousarray(source.labels_N).data)
+    digest.update(np.ascontiguousarray(splits_N).data)
     return digest.hexdigest()
 
 
 def _count_shared(writers: Mapping[str, SplitWriter]) -> int:
     """Samples held out whose inputs are those of a training sample too."""
-    seen = np.unique(writers["train"].digests_N)
-    return sum(
-        int(np.isin(writer.digests_N, seen).sum())
-        for split, writer in writers.items()
-        if split != "train"
-    )
+    seen_N = writers["train"].digests_N
+    # In place, and then piece by piece: of very many samples a copy is too much.
+    seen_N.sort()
+    count = 0
+    for split, writer in writers.items():
+        if split == "train":
+            continue
+        for piece_B in np.array_split(writer.digests_N, -(-len(writer.digests_N) // _PIECE_ROWS)):
+            places_B = np.searchsorted(seen_N, piece_B).clip(max=len(seen_N) - 1)
+            count += int((seen_N[places_B] == piece_B).sum())
+    return count
 
 
 def _write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:

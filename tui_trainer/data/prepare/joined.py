@@ -14,6 +14,7 @@ from tui_trainer.data.prepare.source import (
     AnyLabels,
     Block,
     Facts,
+    HereTask,
     ReadTask,
     ReadySource,
     Source,
@@ -109,5 +110,6 @@ def _read_all(sources: Sequence[Source]) -> Iterator[ReadTask]:
     first = 0
     for source in sources:
         for task in source.tasks():
-            yield _Renumbered(task, first)
+            renumbered = _Renumbered(task, first)
+            yield renumbered if source.is_heavy else HereTask(renumbered)
         first += len(source.labels_N)

@@ -66,6 +66,17 @@ ReadTask = Callable[[], Block]
 """Reads one block. It can be pickled, as other processes run it, and holds no open file."""
 
 
+@dataclass(frozen=True)
+class HereTask:
+    """A task for the process that prepares: it is quick, or what it needs cannot be sent away."""
+
+    task: ReadTask
+
+    def __call__(self) -> Block:
+        """Read the block."""
+        return self.task()
+
+
 class Source(Protocol):
     """Samples numbered 0 … N−1, of which all but the inputs is known at once.
 

@@ -16,7 +16,7 @@ from tui_trainer.data.prepare.array_writer import ArrayWriter
 from tui_trainer.data.prepare.source import AnyLabels, Block, Facts, Indices
 
 _DIGEST_BYTES = 8
-_PIECE_ROWS = 4096
+_PIECE_BYTES = 4 << 20
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -137,8 +137,10 @@ class SplitWriter:
     def _recall(self, samples: int) -> None:
         """Gather from the files what was gathered when they were begun."""
         is_dense = not self._is_text
-        for start in range(0, samples, _PIECE_ROWS):
-            stop = min(start + _PIECE_ROWS, samples)
+        row_bytes = max(self._writers[part].row_bytes for part in ("inputs", "labels"))
+        rows = max(1, _PIECE_BYTES // max(1, row_bytes))
+        for start in range(0, samples, rows):
+            stop = min(start + rows, samples)
             inputs = self._writers["inputs"].read_back(start, stop) if is_dense else None
             self._gather(inputs, self._writers["labels"].read_back(start, stop))
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
+import time
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from tui_trainer.data.prepare.source import Block, ReadTask, Source
+from tui_trainer.data.prepare.source import Block, HereTask, ReadTask, Source
 from tui_trainer.errors import DatasetError
 
 _AHEAD = 2
+# More readers give no more: one process puts away what they read. Each takes memory.
+_MOST_PROCESSES = 8
+_WATCH_S = 0.2
 # Forking takes milliseconds, and nothing here has threads that a fork would break.
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
 
@@ -34,12 +40,15 @@ def read_blocks(source: Source, first: int, processes: int) -> Iterator[Block]:
     tasks = source.tasks()
     for _ in range(first):
         next(tasks, None)
+    processes = min(processes, _MOST_PROCESSES)
     if processes <= 1 or not source.is_heavy:
         for task in tasks:
             yield task()
         return
     context = multiprocessing.get_context(_START_METHOD)
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        processes, mp_context=context, initializer=_watch, initargs=(os.getpid(),)
+    ) as pool:
         try:
             yield from _in_order(pool, tasks, processes)
         except BrokenProcessPool as error:
@@ -55,10 +64,24 @@ def _in_order(
     pool: ProcessPoolExecutor, tasks: Iterator[ReadTask], processes: int
 ) -> Iterator[Block]:
     # No more at a time than keeps everyone busy: what is read and not yet taken takes memory.
-    running: deque[Future[Block]] = deque()
+    running: deque[Callable[[], Block]] = deque()
     for task in tasks:
-        running.append(pool.submit(task))
+        running.append(task if isinstance(task, HereTask) else pool.submit(task).result)
         if len(running) > _AHEAD * processes:
-            yield running.popleft().result()
+            yield running.popleft()()
     while running:
-        yield running.popleft().result()
+        yield running.popleft()()
+
+
+def _watch(parent: int) -> None:
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process once `parent` is not its parent any more.
+
+    It would wait for work for ever, and hold the lock on the dataset, which it inherited.
+    """
+    while os.getppid() == parent:
+        time.sleep(_WATCH_S)
+    os.kill(os.getpid(), signal.SIGKILL)

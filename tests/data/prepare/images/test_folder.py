@@ -131,9 +131,18 @@ def test_the_folder_itself_may_be_a_link(tmp_path: Path) -> None:
 def test_stamps_tell_when_a_file_comes_or_goes(tmp_path: Path) -> None:
     write_images(tmp_path, "a/1.png", "a/deep/1.png", "b/1.png")
     before = open_folder(tmp_path, AS_IT_IS).stamps
-    assert set(before) == {str(tmp_path / name) for name in ("", "a", "a/deep", "b")}
+    folders, images = ("", "a", "a/deep", "b"), ("a/1.png", "a/deep/1.png", "b/1.png")
+    assert set(before) == {str(tmp_path / name) for name in (*folders, *images)}
     (tmp_path / "a" / "deep" / "2.png").write_bytes(encode(noise(8, 8), "PNG"))
     assert open_folder(tmp_path, AS_IT_IS).stamps != before
+
+
+def test_stamps_tell_when_one_of_few_files_is_written_over(tmp_path: Path) -> None:
+    write_images(tmp_path, "a/1.png", "b/1.png")
+    before = open_folder(tmp_path, AS_IT_IS).stamps
+    (tmp_path / "a" / "1.png").write_bytes(encode(noise(9, 9), "PNG"))
+    write_images(tmp_path, "b/1.png")
+    assert open_folder(tmp_path, PreparationConfig(size=4)).stamps != before
 
 
 def test_stamps_of_very_many_folders_are_bounded(tmp_path: Path) -> None:

@@ -76,7 +76,10 @@ def open_image_files(
         skipped = (*skipped, *left_out)
     if not names:
         told = f": {skipped[0].name}: {skipped[0].reason}" if skipped else ""
-        raise DatasetError(f"{root} has no images to read{told}.", "See that it is the right one.")
+        hint = "See that it is the right one."
+        if not are_listed:
+            hint = "See that it is the folder from which the names in the table are meant."
+        raise DatasetError(f"{root} has no images to read{told}.", hint)
     with quiet_decoding():
         form, shape, example = _choose_form(root, names, preparation)
     return ReadySource(

@@ -196,9 +196,16 @@ def _describe_origin(splits: dict[str, str] | None) -> str:
 def _stamp_folders(
     root: Path, folders: dict[str, str], parts: dict[str, ClassFolders]
 ) -> dict[str, tuple[int, int]]:
-    """Stamps of the folders that were looked into; not of those whose name is no text."""
+    """Stamps of the folders that were looked into, and of the images where they are few.
+
+    Those whose name is no text have none.
+    """
     listings = [listing for part in parts.values() for listing in part.listings.values()]
     below = [name for listing in listings for name in listing.folders]
     names = dict.fromkeys(["", *folders.values(), *sorted(below)])
+    images = [name for listing in listings for name in listing.names]
+    if len(names) + len(images) <= _MOST_STAMPS:
+        # A folder does not tell that a file in it was written over.
+        names |= dict.fromkeys(images)
     told = [name for name in names if name == name.encode(errors="ignore").decode()]
     return stamp_files(*(root / name for name in told[:_MOST_STAMPS]))
