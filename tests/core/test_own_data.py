@@ -118,3 +118,10 @@ def test_a_reference_that_names_nothing_is_an_error(reference: str) -> None:
     with pytest.raises(TuitrainError) as caught:
         decide(reference)
     assert caught.value.key == "data.dataset"
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(1000, 64), (300, 32), (44, 4), (3, 4)])
+def test_of_few_samples_a_batch_is_smaller(count: int, batch_size: int) -> None:
+    from tui_trainer.core.presets import default_preset
+
+    assert default_preset("image", "classification", count)["data.batch_size"] == batch_size

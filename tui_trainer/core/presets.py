@@ -113,6 +113,8 @@ _KINDS: dict[Kind, Preset] = {
 _REGRESSION_EPOCHS = 20
 # Samples looked at in all, over the passes of a run, from which on more passes bring little.
 _ENOUGH_SAMPLES, _FEWEST_EPOCHS = 400_000, 5
+# Of few samples a batch is smaller: a handful of steps would teach little.
+_SMALLEST_BATCH, _FEWEST_BATCHES = 4, 8
 
 _MODELS: dict[str, dict[str, Preset]] = {
     "mnist-example": {
@@ -136,7 +138,7 @@ def default_preset(kind: Kind, task: Task, count: int | None = None) -> Preset:
     """What most people want for data of their own, of which about `count` samples are trained on.
 
     Large data are gone through less often than small ones, which need many passes for as many
-    steps.
+    steps, and smaller batches.
     """
     preset = _KINDS[kind]
     if kind == "table" and task == "regression":
@@ -144,7 +146,13 @@ def default_preset(kind: Kind, task: Task, count: int | None = None) -> Preset:
     if count is None:
         return preset
     enough = _ENOUGH_SAMPLES // max(1, count)
-    return preset | {"training.epochs": max(_FEWEST_EPOCHS, min(preset["training.epochs"], enough))}
+    batch_size: int = preset["data.batch_size"]
+    while batch_size > _SMALLEST_BATCH and batch_size * _FEWEST_BATCHES > count:
+        batch_size //= 2
+    return preset | {
+        "training.epochs": max(_FEWEST_EPOCHS, min(preset["training.epochs"], enough)),
+        "data.batch_size": batch_size,
+    }
 
 
 def preset_of_kind(kind: Kind, task: Task, preset: str, count: int | None = None) -> Preset:

@@ -140,6 +140,17 @@ def save_parts(run: Path, parts: Parts, data_sha256: str) -> None:
     replace_file(run / paths.SPLIT, seal(msgspec.json.encode(stored)))
 
 
+def is_kept(run: Path, data_sha256: str) -> bool:
+    """Whether a run kept the split of these very data."""
+    try:
+        stored = msgspec.json.decode(unseal(read_plain(run / paths.SPLIT)), type=_StoredSplit)
+    except FileNotFoundError:
+        return False
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _damaged(run) from error
+    return stored.data_sha256 == data_sha256
+
+
 def read_held_out(run: Path, data_sha256: str) -> Indices | None:
     """Which samples a run held out when it began; None where it kept that of no such data.
 

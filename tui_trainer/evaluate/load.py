@@ -17,6 +17,7 @@ from tui_trainer.core.tasks import choose_loss
 from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, Batches, choose_placement
 from tui_trainer.data.parts import Parts, choose_parts, read_held_out
 from tui_trainer.data.prepared import Inputs, hash_data, load_split
+from tui_trainer.data.run_spec import recall_spec
 from tui_trainer.errors import CheckpointError
 from tui_trainer.evaluate.loss import REGRESSION_LOSSES
 from tui_trainer.evaluate.metrics import Criteria
@@ -93,11 +94,12 @@ def load_judged(
 
     Raises:
         CheckpointError: there is none, or it is damaged or of another model.
-        DatasetError: the dataset is not prepared.
+        DatasetError: the dataset is not prepared, or its labels mean something else by now.
         ModelError, ConfigError: the user's own code is missing, fails or may not run.
     """
     checkpoint = read_checkpoint(find_checkpoint(checkpoints, which, best_step))
-    spec = read_spec(data_dir, prepared_name_of(config), config.data.dataset)
+    run = checkpoints.parent
+    spec = recall_spec(run, read_spec(data_dir, prepared_name_of(config), config.data.dataset))
     # Whatever the run began with, its own weights follow: nothing is downloaded for them.
     untrained = msgspec.structs.replace(config.model, pretrained=False)
     model, _ = build_model(untrained, spec, config.training.seed, code)
@@ -116,7 +118,7 @@ def load_judged(
         config=config,
         data_dir=data_dir,
         device=device,
-        parts=_recall_parts(checkpoints.parent, config, data_dir, spec),
+        parts=_recall_parts(run, config, data_dir, spec),
     )
 
 

@@ -15,8 +15,9 @@ from tui_trainer.core.config import RunConfig
 from tui_trainer.core.dataset_reference import prepared_name_of
 from tui_trainer.core.exactness import Difference
 from tui_trainer.core.jobs import TrainJob
-from tui_trainer.data.parts import read_held_out, save_parts
+from tui_trainer.data.parts import is_kept, read_held_out, save_parts
 from tui_trainer.data.prepared import hash_data, load_file
+from tui_trainer.data.run_spec import keep_spec
 from tui_trainer.data.split import Indices
 from tui_trainer.errors import (
     DeviceError,
@@ -94,14 +95,14 @@ def _train_on(
         is_fresh=checkpoint is None,
         held_out_N=_held_out_before(job) if job.resume else None,
     )
-    if not (writer.run / paths.SPLIT).exists():
-        _keep_with_run(writer.run, Path(job.data_dir), task)
     progress, differences = Progress(left_out=left_out), list[Difference]()
     if checkpoint is not None:
         differences = restore(task, checkpoint)
         check_accepted(differences, job)
         notes += [f"{found.exactness}: {found.text}" for found in differences]
         progress = _progress_of(task, checkpoint, left_out)
+    if not is_kept(writer.run, task.data_sha256):
+        _keep_with_run(writer.run, Path(job.data_dir), task)
     notes += [*task.warnings, *notes_on_shared(task)]
     check_goes_on(task, progress, checkpoint, writer)
     notes += notes_on_total(before.epochs, config) + notes_on_room(task, writer.run)
@@ -186,7 +187,8 @@ def _explain(config: RunConfig, error: Exception) -> TuitrainError | None:
 
 
 def _keep_with_run(run: Path, data_dir: Path, task: Task) -> None:
-    """Keep what the run's weights mean nothing without: its split, and the words of its tokens."""
+    """Keep what the run's weights mean nothing without: its classes, its split, its vocabulary."""
+    keep_spec(run, task.spec)
     save_parts(run, task.parts, task.data_sha256)
     if paths.VOCABULARY in task.spec.files:
         replace_file(run / paths.VOCABULARY, load_file(data_dir, task.spec, paths.VOCABULARY))
