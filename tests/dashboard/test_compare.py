@@ -362,7 +362,7 @@ async def test_a_run_without_its_files_is_compared_all_the_same(
     (three[0].folder.path / "config.toml").write_text("[optimizer]\nlr = 'no")
     (three[1].folder.path / "environment.json").unlink()
     async with comparing(registry, three).run_test(size=(120, 35)) as pilot:
-        await shows(pilot, "3 live", "–")
+        await shows(pilot, "3 live", "seed", "–")
         await pilot.press("b")
         await shows(pilot, "mean of 2 seeds")
         await pilot.press("t")
