@@ -162,6 +162,16 @@ def test_too_much_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     assert prepare(tmp_path, make_source(100, bad=frozenset({3, 4})), max_bad=0.02)
 
 
+def test_too_much_that_cannot_be_read_is_an_error_however_often_it_is_tried(
+    tmp_path: Path,
+) -> None:
+    """Also where the bad samples come last, and the second time nothing is left to read."""
+    source = make_source(100, bad=frozenset({98, 99}))
+    for _ in range(2):
+        with pytest.raises(DatasetError, match="cannot be read"):
+            prepare(tmp_path, source)
+
+
 def test_equal_samples_in_both_splits_are_counted(tmp_path: Path) -> None:
     splits_N = np.array([0] * 255 + [1] * 10, np.int8)
 

@@ -115,6 +115,8 @@ class Preparation:
         blocks, kept_at = self._progress.blocks, time.monotonic()
         done = sum(writer.reached.samples for writer in self._writers.values()) + len(skipped)
         report(done, self._total)
+        # What was read before a break may be too much already, and nothing be left to read.
+        self._check_skipped(skipped)
         try:
             for block in read_blocks(self._source, blocks, self._processes):
                 check_block(self._source.facts, block)
