@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from tests import builders
 from tests.command import Home
+from tui_trainer import paths
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.events import Event
 from tui_trainer.store.config_sources import encode_config
@@ -39,6 +40,17 @@ lock = RecordLock(Path(sys.argv[1]), sys.argv[2])
 print("held", flush=True)
 sys.stdin.read()
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees or changes the runs, the datasets and the preferences of whoever runs it."""
+    folder = tmp_path_factory.mktemp("nothing")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(paths.RUNS_VARIABLE, raising=False)
+        patch.setenv(paths.DATA_VARIABLE, str(folder / "data"))
+        patch.setenv(paths.STATE_VARIABLE, str(folder / "state"))
+        yield
 
 
 @pytest.fixture

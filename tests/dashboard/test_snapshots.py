@@ -121,10 +121,14 @@ SCREENS: dict[str, tuple[tuple[str, ...], Before]] = {
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("screen", SCREENS)
 def test_it_looks_as_it_did(
-    snap_compare: Compare, examples: Registry, screen: str, size: tuple[int, int]
+    snap_compare: Compare,
+    examples: Registry,
+    digits_data: Path,
+    screen: str,
+    size: tuple[int, int],
 ) -> None:
     references, before = SCREENS[screen]
     registry = Registry(Path(examples.path.name))
     folders = [RunFolder(registry.path / name) for name in references]
-    app = DashboardApp(registry, folders, clock=lambda: NOW)
+    app = DashboardApp(registry, folders, clock=lambda: NOW, data_dir=digits_data)
     assert snap_compare(app, terminal_size=size, run_before=before)

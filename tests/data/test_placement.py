@@ -17,7 +17,7 @@ _GIB = 1 << 30
 @pytest.fixture(autouse=True)
 def nine_gib_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(placement, "free_memory", lambda device: 9 * _GIB)
-    monkeypatch.setattr(placement, "_usable_cores", lambda: 4)
+    monkeypatch.setattr(placement, "allowed_cores", lambda: 4)
 
 
 @pytest.mark.parametrize(

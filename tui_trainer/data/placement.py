@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ import psutil
 import torch
 
 from tui_trainer.core.format import format_bytes
+from tui_trainer.data.processes import allowed_cores
 from tui_trainer.errors import DatasetError
 
 # What is left has to hold the model, its gradients and activations, and whatever else runs here.
@@ -46,7 +46,7 @@ def choose_placement(
         why = ", as configured" if wanted == "device" else ""
         return "device", 0, f"data: kept whole on {device}{why} ({size} of {free} free)"
     if workers < 0:
-        workers = default_workers(device, _usable_cores())
+        workers = default_workers(device, allowed_cores())
     loaders = {0: "without workers", 1: "by 1 worker"}.get(workers, f"by {workers} workers")
     if wanted == "stream":
         return "stream", workers, f"data: streamed {loaders}, as configured ({size})"
@@ -87,9 +87,3 @@ def _left_to_group() -> int:
         # No such group, or it is not limited ("max"): the machine's memory is the limit.
         return sys.maxsize
     return max(0, limit_bytes - used_bytes + cached_bytes)
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from tui_trainer.data.processes import end_with_parent
 from tui_trainer.data.split import Indices
 from tui_trainer.errors import WorkerError
 
 _CHUNKS_AHEAD = 4
-_WATCH_S = 0.5
 
 # Forking takes milliseconds, and a worker touches nothing that a fork may break: it calls neither
 # CUDA nor OpenMP, only copies rows of its own mapping of the file. Elsewhere than on Linux the
@@ -153,18 +152,9 @@ def _signals_for_the_trainer() -> Iterator[None]:
 def _prepare_worker(trainer: int, worker: int) -> None:
     # What was inherited belongs to the trainer; collecting it here would flush files a second time.
     gc.freeze()
-    threading.Thread(target=_end_with, args=(trainer,), daemon=True).start()
-
-
-def _end_with(trainer: int) -> None:
-    """End this worker once the process `trainer` is not its parent any more.
-
-    torch's own watch misses a trainer that was killed before the worker's loop began, or in the
-    middle of writing what the worker reads.
-    """
-    while os.getppid() == trainer:
-        time.sleep(_WATCH_S)
-    os.kill(os.getpid(), signal.SIGKILL)
+    # torch's own watch misses a trainer that was killed before the worker's loop began, or in the
+    # middle of writing what the worker reads.
+    end_with_parent(trainer)
 
 
 def _copied_ahead(chunks: Iterator[Tensor], device: torch.device) -> Iterator[Tensor]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tui_trainer import paths
 from tui_trainer.core.format import format_counted
+from tui_trainer.data.processes import allowed_cores
 
 _SPIN_COUNT = "1000"
 
@@ -38,9 +39,8 @@ def usable_cores() -> int:
     """Physical cores this process may run on."""
     import psutil
 
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    physical = psutil.cpu_count(logical=False)
-    return max(1, min(allowed or 1, physical or allowed or 1))
+    allowed = allowed_cores()
+    return min(allowed, psutil.cpu_count(logical=False) or allowed)
 
 
 def find_other_trainings() -> set[str]:

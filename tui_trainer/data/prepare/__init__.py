@@ -12,8 +12,8 @@ from tui_trainer.core.dataset_reference import prepared_name
 from tui_trainer.core.specs import DatasetSpec, SourceFacts
 from tui_trainer.data.prepare.engine import Preparation, Report
 from tui_trainer.data.prepare.opening import Means, open_source
-from tui_trainer.data.prepare.task_runner import usable_cores
 from tui_trainer.data.prepared import load_file
+from tui_trainer.data.processes import allowed_cores
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import make_folder, sweep_hidden_of
 from tui_trainer.store.datasets import (
@@ -82,7 +82,7 @@ def prepare_dataset(
             )
             source = open_source(reference, preparation, means)
             origin = SourceFacts(reference=reference, preparation=preparation)
-            work = Preparation(data_dir, name, source, origin, processes or usable_cores())
+            work = Preparation(data_dir, name, source, origin, processes or allowed_cores())
             return work.run(report)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

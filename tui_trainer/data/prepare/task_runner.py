@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from tui_trainer.data.prepare.source import Block, HereTask, ReadTask, Source
+from tui_trainer.data.processes import end_with_parent
 from tui_trainer.errors import DatasetError
 
 _AHEAD = 2
 # More readers give no more: one process puts away what they read. Each takes memory.
 _MOST_PROCESSES = 8
-_WATCH_S = 0.2
 # Forking takes milliseconds, and nothing here has threads that a fork would break.
 _START_METHOD = "fork" if sys.platform == "linux" else "spawn"
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def read_blocks(source: Source, first: int, processes: int) -> Iterator[Block]:
@@ -47,7 +37,7 @@ def read_blocks(source: Source, first: int, processes: int) -> Iterator[Block]:
         return
     context = multiprocessing.get_context(_START_METHOD)
     with ProcessPoolExecutor(
-        processes, mp_context=context, initializer=_watch, initargs=(os.getpid(),)
+        processes, mp_context=context, initializer=end_with_parent, initargs=(os.getpid(),)
     ) as pool:
         try:
             yield from _in_order(pool, tasks, processes)
@@ -71,17 +61,3 @@ def _in_order(
             yield running.popleft()()
     while running:
         yield running.popleft()()
-
-
-def _watch(parent: int) -> None:
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    """End this process once `parent` is not its parent any more.
-
-    It would wait for work for ever, and hold the lock on the dataset, which it inherited.
-    """
-    while os.getppid() == parent:
-        time.sleep(_WATCH_S)
-    os.kill(os.getpid(), signal.SIGKILL)
