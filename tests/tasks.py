@@ -31,10 +31,13 @@ def stripes(entry: DatasetEntry, count: int, seed: int) -> tuple[Any, Any]:
     return images, labels
 
 
-def prepare_stripes(data_dir: Path, name: str = "mnist") -> DatasetSpec:
+def prepare_stripes(data_dir: Path, name: str = "mnist", seed: int = 1) -> DatasetSpec:
     """A prepared dataset in the shape of `name`, made of stripes."""
     entry = DATASETS[name]
-    arrays: Arrays = {"train": stripes(entry, NUM_TRAIN, 1), "test": stripes(entry, NUM_TEST, 2)}
+    arrays: Arrays = {
+        "train": stripes(entry, NUM_TRAIN, seed),
+        "test": stripes(entry, NUM_TEST, seed + 1),
+    }
     return save_prepared(data_dir, entry, arrays, "stripes for tests")
 
 

@@ -106,6 +106,7 @@ def test_everything_prepared_is_verified(own: Home) -> None:
         "files": 7,
         "intact": True,
         "changed": False,
+        "source_missing": [],
         "problem": None,
         "hint": None,
     }
@@ -247,7 +248,8 @@ def test_rows_and_numbers_are_shown_as_a_table(home: Home, tmp_path: Path) -> No
     name = make_dataset(home.data, facts, inputs, labels).name
     lines = home.do("data", "preview", name, "--count", "3").splitlines()
     assert lines[1].split() == ["row", "label", "1", "2", "3"]
-    assert lines[3].split() == ["1", "1", "3", "4", "5"]
+    number = int(lines[2].split()[0])
+    assert lines[2].split() == [str(number)] * 2 + [str(3 * number + n) for n in range(3)]
     assert sum(bar["count"] for bar in home.json("data", "preview", name)["histogram"]) == 16
     done = home.call("data", "preview", name, "--class", "a")
     check_error(done, status=2, message="its labels are numbers", hint="Leave out")
@@ -293,3 +295,96 @@ def test_what_is_damaged_is_prepared_again_under_either_name(home: Home, tmp_pat
 def test_import_is_for_the_catalogue(home: Home) -> None:
     done = home.call("data", "import", "folder:pets", ".")
     check_error(done, status=2, message="no dataset of the catalogue", hint="data get folder:pets")
+
+
+def test_a_source_that_is_gone_is_told_without_alarm(own: Home) -> None:
+    (own.folder / "pets").rmdir()
+    gone = str(own.folder / "pets")
+    (row,) = own.json("data", "verify")
+    assert (row["intact"], row["source_missing"]) == (True, [gone])
+    assert own.json("data", "info", own_name(own))["source_missing"] == [gone]
+    assert "not there any more" in own.do("data", "verify")
+    assert "not there any more" in own.do("data", "info", own_name(own))
+
+
+def test_of_a_table_and_of_texts_every_class_is_shown(home: Home, tmp_path: Path) -> None:
+    home.data = tmp_path / "data"
+    table = home.folder / "ages.csv"
+    table.write_text("age,label\n" + "".join(f"{n},{'aaab'[n // 25]}\n" for n in range(100)))
+    texts = home.folder / "texts.csv"
+    texts.write_text("text,label\n" + "".join(f"word {n},{'aaab'[n // 25]}\n" for n in range(100)))
+    for reference in ("csv:ages.csv", "text:texts.csv"):
+        home.do("data", "get", reference)
+        shown = home.json("data", "preview", reference)
+        assert [sample["label"] for sample in shown["samples"]] == ["a", "b"] * 5
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(24, 80), (45, 160), (16, 40)])
+def test_a_preview_fits_the_terminal(own: Home, rows: int, columns: int) -> None:
+    (own.folder / "texts.csv").write_text(
+        "text,label\n" + "".join(f"{'word ' * n},{'ab'[n % 2]}\n" for n in range(100))
+    )
+    own.do("data", "get", "text:texts.csv")
+    for name in (own_name(own), "text:texts.csv"):
+        terminal = own.open("data", "preview", name, rows=rows, columns=columns)
+        assert terminal.finish() == 0
+        lines = terminal.text.split("\n")
+        # The title is there still, with a line for the prompt below.
+        assert "· train ·" in lines[0] and not lines[-1].strip()
+        assert terminal.history == terminal.text
+
+
+SLOW = """
+import time
+
+class Slow:
+    classes = ["a", "b"]
+
+    def __len__(self):
+        return 4000
+
+    def __getitem__(self, number):
+        time.sleep(0.002)
+        return [float(number)], number % 2
+"""
+
+
+def test_what_is_interrupted_is_listed_and_can_be_removed(home: Home, tmp_path: Path) -> None:
+    home.data = tmp_path / "data"
+    (home.folder / "slow.py").write_text(SLOW)
+    terminal = home.open("data", "get", "slow.py:Slow", "--task", "classification")
+    terminal.wait_for("of 4 000 samples")
+    terminal.interrupt()
+    assert terminal.finish() == 130
+    assert "stopping: what was read is kept; go on with the same command" in terminal.text
+    assert "Traceback" not in terminal.text and "of 4 000" not in terminal.text
+    assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l")
+    (row,) = [row for row in home.json("data", "list") if row["unfinished"]]
+    assert row["here"] == "unfinished" and row["unfinished"]["total"] == 4000
+    command = f"tuitrain data get {home.folder}/slow.py:Slow --task classification"
+    assert row["unfinished"]["command"] == command
+    assert f"go on with: {command}" in home.do("data", "list")
+    told = home.do("data", "info", "slow.py:Slow")
+    assert "unfinished" in told and command in told
+    assert home.json("data", "remove", row["dataset"]) == [
+        {"dataset": row["dataset"], "removed": True}
+    ]
+    assert not [path for path in home.data.iterdir() if path.name != ".originals"]
+
+
+MISNAMED = [
+    ("fodler:pets", "no kind of data", "Did you mean folder:pets?"),
+    ("csv:rows.jsonl", "rows.jsonl is not a table", "Did you mean text:"),
+    ("folder:pest", "There is no .*pest", "Did you mean folder:.*/pets?"),
+    ("npz:pets", "is a folder, not", "Did you mean folder:"),
+]
+
+
+@pytest.mark.parametrize(("reference", "message", "hint"), MISNAMED)
+def test_a_slip_leads_to_what_was_meant(
+    home: Home, reference: str, message: str, hint: str
+) -> None:
+    (home.folder / "pets").mkdir()
+    (home.folder / "rows.jsonl").touch()
+    done = home.call("data", "get", reference)
+    check_error(done, status=2, message=message, hint=hint, talk="preparing .*")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui_trainer.cli.progress import PlainLines, describe, render_bar
+from tui_trainer.cli.progress import LiveBar, PlainLines, describe, render_bar, watch_job
 from tui_trainer.core.job_progress import JobProgress, Pace
 
 
@@ -65,3 +65,19 @@ def test_plain_lines_come_every_few_seconds(capsys: pytest.CaptureFixture[str]) 
         "reading: 1 of 100",
         "reading: 2 of 100",
     ]
+
+
+@pytest.mark.parametrize(("term", "kind"), [("dumb", PlainLines), ("xterm-256color", LiveBar)])
+def test_a_terminal_that_cannot_redraw_shows_lines(
+    monkeypatch: pytest.MonkeyPatch, term: str, kind: type
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert type(watch_job()) is kind
+
+
+def test_the_last_line_takes_the_place_of_the_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    with LiveBar() as bar:
+        bar.report(JobProgress("reading", 1, 100, "samples"))
+        bar.close("stopping")
+    assert capsys.readouterr().err.splitlines()[-1] == "stopping"

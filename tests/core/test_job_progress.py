@@ -56,3 +56,12 @@ def test_another_text_begins_anew() -> None:
     pace.add(JobProgress("download", 10, 10, "bytes"), 1.0)
     pace.add(JobProgress("reading", 0, 10, "samples"), 2.0)
     assert pace.per_s is None
+
+
+def test_a_moment_tells_no_pace() -> None:
+    pace = Pace()
+    pace.add(JobProgress("reading", 0, 30, "samples"), 0.0)
+    pace.add(JobProgress("reading", 30, 30, "samples"), 0.2)
+    assert pace.per_s is None
+    pace.add(JobProgress("reading", 30, 60, "samples"), 0.6)
+    assert pace.per_s == pytest.approx(50)

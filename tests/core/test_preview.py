@@ -14,6 +14,7 @@ from tui_trainer.core.preview import (
     count_bar_lines,
     draw_bar,
     mixed_label,
+    most_bars,
     plan_grid,
 )
 
@@ -57,10 +58,40 @@ def test_tiles_are_as_high_as_their_images() -> None:
     assert wide.tile_height < tall.tile_height
 
 
-def test_two_rows_are_shown_however_low_the_terminal() -> None:
+def test_one_row_is_shown_however_low_the_terminal() -> None:
     grid = plan_grid(80, (28, 28), _CELL)
-    assert grid.rows_for(3) == 2
+    assert grid.rows_for(3) == 1
     assert grid.rows_for(40) == 40 // (grid.tile_height + 1)
+
+
+@given(
+    st.integers(20, 400),
+    st.integers(8, 100),
+    st.integers(17, 600),
+    st.integers(17, 600),
+    st.integers(0, 200),
+    st.booleans(),
+)
+def test_a_grid_is_no_higher_than_there_is_room(
+    width: int, lines: int, height: int, image_width: int, group: int, is_coarse: bool
+) -> None:
+    # Of images that are many times as high as they are wide no tile is low enough.
+    height = min(height, 3 * image_width)
+    grid = plan_grid(
+        width, (height, image_width), _CELL, lines=lines, group=group, is_coarse=is_coarse
+    )
+    assert grid.rows_for(lines) * (grid.tile_height + 1) <= lines
+    assert grid.width <= width
+
+
+def test_low_terminals_get_two_rows_of_smaller_tiles() -> None:
+    # What 80 by 24 cells leave beside a title and three bars.
+    grid = plan_grid(80, (64, 64), _CELL, lines=18, group=3)
+    assert (grid.columns, grid.tile_width, grid.tile_height) == (3, 16, 8)
+    assert grid.rows_for(18) == 2
+    # One row of usual tiles, if there is no room for two of them.
+    low = plan_grid(80, (64, 64), _CELL, lines=11, group=20)
+    assert low.rows_for(11) == 1 and low.columns == 5 and low.tile_width >= 12
 
 
 def test_of_many_classes_the_most_and_the_fewest_are_shown() -> None:
@@ -69,6 +100,8 @@ def test_of_many_classes_the_most_and_the_fewest_are_shown() -> None:
     assert left_out == 76
     assert [bar.count for bar in bars] == [*range(99, 87, -1), *range(11, -1, -1)]
     assert choose_bars(["a", "b"], [1, 2]) == ([Bar("a", 1), Bar("b", 2)], 0)
+    bars, left_out = choose_bars(labels, list(range(100)), 6)
+    assert [bar.count for bar in bars] == [99, 98, 97, 2, 1, 0] and left_out == 94
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(1, 80), st.booleans())
@@ -88,10 +121,13 @@ def test_label_bar_and_count_share_their_room(room: int, label_width: int, numbe
     assert labels + bar + counts + 2 <= max(room, counts + 4)
 
 
-@given(st.integers(1, 2000), st.integers(20, 400))
-def test_lines_of_bars_hold_them_all(count: int, width: int) -> None:
-    shown = min(count, 24)
-    assert count_bar_lines(count, width) * bar_columns(shown, width) >= shown
+@given(st.integers(1, 2000), st.integers(20, 400), st.integers(10, 200))
+def test_lines_of_bars_hold_them_all(count: int, width: int, lines: int) -> None:
+    bars, left_out = choose_bars(["x"] * count, [1] * count, most_bars(width, lines))
+    held = count_bar_lines(count, width, lines)
+    assert (held - bool(left_out)) * bar_columns(len(bars), width) >= len(bars)
+    assert held <= lines // 2 + 1
+    assert len(bars) + left_out == count
 
 
 def test_a_blend_names_the_larger_share_first() -> None:

@@ -85,6 +85,15 @@ def test_arrays_that_do_not_go_together_are_told(
     assert find_flaw(change(make_images(tmp_path), "train", part, **changes))
 
 
+@pytest.mark.parametrize("counts", [(24,), (8, 8, 8, 0), (-1, 16, 9)])
+def test_counts_that_are_not_of_the_classes_are_told(
+    tmp_path: Path, counts: tuple[int, ...]
+) -> None:
+    spec = make_images(tmp_path)
+    train = replace(spec.splits["train"], class_counts=counts)
+    assert "class counts" in find_flaw(replace(spec, splits=spec.splits | {"train": train}))
+
+
 def test_splits_that_are_missing_or_empty_are_told(tmp_path: Path) -> None:
     spec = make_images(tmp_path)
     train = spec.splits["train"]

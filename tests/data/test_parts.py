@@ -13,6 +13,7 @@ from tests.prepared import save_prepared
 from tests.tasks import prepare_stripes, stripes
 from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
+from tui_trainer.core.dataset_versions import hash_data
 from tui_trainer.core.sealed_json import seal, unseal
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.data.parts import (
@@ -23,7 +24,7 @@ from tui_trainer.data.parts import (
     read_held_out,
     save_parts,
 )
-from tui_trainer.data.prepared import hash_data, load_split
+from tui_trainer.data.prepared import load_split
 from tui_trainer.errors import DatasetError
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -52,9 +53,8 @@ def test_a_preparation_that_is_interrupted_goes_on(own: Home) -> None:
     wait_until(lambda: workers(terminal.process.pid), "the worker")
     terminal.interrupt()
     assert terminal.finish() == 130
-    assert "go on with the same command, tuitrain data get digits" in " ".join(
-        terminal.text.split()
-    )
+    # It stands where the terminal had put the key.
+    assert re.search("^stopping: what was read is kept", terminal.text, re.MULTILINE)
     assert not workers(os.getpid())
     assert own.json("data", "get", "digits")["counts"] == {"train": 1438, "test": 359}
 
@@ -66,3 +66,31 @@ def test_what_a_person_sees_of_a_preparation(own: Home) -> None:
     assert "48 train, 12 test; 2 classes" in terminal_text
     # The bar is gone once it is done.
     assert "▰" not in terminal_text
+
+
+def test_a_run_is_judged_on_what_it_was_trained_on(own: Home) -> None:
+    """However its table changes afterwards; and the run goes on with the same samples."""
+    table = own.folder / "ages.csv"
+    rows = [f"{n % 50},{'ab'[n % 50 > 24]}\n" for n in range(200)]
+    table.write_text("age,label\n" + "".join(rows))
+    own.do("train", "csv:ages.csv", "--epochs", "2")
+    before = own.json("eval", "1")
+    table.write_text("age,label\n" + "".join(rows[:150]))
+    (name,) = prepared(own)
+    assert "has changed since" in own.call("train", name, "--epochs", "1").stderr
+    _, earlier = prepared(own)
+    assert earlier.startswith(f"{name}@")
+    assert own.json("data", "info", earlier)["here"] == "earlier"
+    after = own.json("eval", "1")
+    for figure in ("count", "loss", "accuracy", "confusion", "mistakes"):
+        assert after[figure] == before[figure]
+    assert own.json("eval", "2")["count"] == 30
+    own.do("resume", "1", "--epochs", "3")
+    assert own.events("resumed")[-1]["exactness"] == "exact"
+    assert "is an earlier version" in own.call("train", earlier).stderr
+    own.do("data", "remove", earlier)
+    assert "Bring back the data" in own.call("resume", "1", "--epochs", "4").stderr
+
+
+def prepared(home: Home) -> list[str]:
+    return sorted(path.name for path in home.data.iterdir() if not path.name.startswith("."))

@@ -108,16 +108,16 @@ def test_a_source_that_changed_is_noticed(tmp_path: Path) -> None:
     file.write_text("a,b\n")
     status = file.stat()
     source = SourceFacts(
-        reference="csv:pets.csv",
+        reference=f"csv:{file}",
         preparation=PreparationConfig(),
         stamps={str(file): (status.st_size, status.st_mtime_ns)},
     )
     spec = msgspec.structs.replace(spec, source=source)
-    assert not has_changed(spec)
+    assert not has_changed(tmp_path / "data", spec)
     file.write_text("a,b,c\n")
-    assert has_changed(spec)
+    assert has_changed(tmp_path / "data", spec)
     file.unlink()
-    assert not has_changed(spec)
+    assert not has_changed(tmp_path / "data", spec)
 
 
 def test_a_file_that_is_written_to_while_it_is_hashed_is_hashed_again(
@@ -163,7 +163,7 @@ def test_a_source_no_file_can_be_called_by_has_not_changed(tmp_path: Path) -> No
     facts = SourceFacts(
         reference="csv:/a", preparation=PreparationConfig(), stamps={"/a\0b": (1, 1)}
     )
-    assert not has_changed(msgspec.structs.replace(spec, source=facts))
+    assert not has_changed(tmp_path, msgspec.structs.replace(spec, source=facts))
 
 
 def test_what_was_begun_anew_goes_with_the_dataset(tmp_path: Path) -> None:
@@ -171,5 +171,5 @@ def test_what_was_begun_anew_goes_with_the_dataset(tmp_path: Path) -> None:
     for left in (".unfinished-mnist", ".originals/mnist", ".originals/usps"):
         (tmp_path / left).mkdir(parents=True)
     datasets.remove_dataset(tmp_path, "mnist")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".mnist.lock", ".originals"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".originals"]
     assert [path.name for path in (tmp_path / ".originals").iterdir()] == ["usps"]

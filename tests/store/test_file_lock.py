@@ -6,7 +6,10 @@ import multiprocessing
 import threading
 from pathlib import Path
 
-from tui_trainer.store.file_lock import locked
+import pytest
+
+from tui_trainer.store import file_lock
+from tui_trainer.store.file_lock import is_locked, locked
 
 
 def test_the_second_waits_for_the_first_and_is_told(tmp_path: Path) -> None:
@@ -42,3 +45,38 @@ def test_a_process_that_is_killed_leaves_it_free(tmp_path: Path) -> None:
     child.join()
     with locked(tmp_path / "lock"):
         pass
+
+
+def test_the_file_goes_with_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    assert not is_locked(lock)
+    with locked(lock):
+        assert is_locked(lock)
+    assert not is_locked(lock)
+    assert not lock.exists()
+
+
+def _count_up(folder: Path, times: int) -> None:
+    for _ in range(times):
+        with locked(folder / "lock"):
+            # Two at a time would lose counts, or find the other's file.
+            (folder / "busy").touch(exist_ok=False)
+            number = int((folder / "count").read_text())
+            (folder / "count").write_text(str(number + 1))
+            (folder / "busy").unlink()
+
+
+def test_no_two_hold_it_though_its_file_comes_and_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_lock, "_LOOK_S", 0.0005)
+    (tmp_path / "count").write_text("0")
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=_count_up, args=(tmp_path, 150)) for _ in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+    assert [child.exitcode for child in children] == [0] * 4
+    assert (tmp_path / "count").read_text() == "600"
+    assert not (tmp_path / "lock").exists()

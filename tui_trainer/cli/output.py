@@ -86,14 +86,19 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _wrap(line: str, stream: TextIO) -> str:
+def _wrap(line: str, stream: TextIO, indent: int = 0) -> str:
     """The line, broken between words where it is wider than the terminal; paths stay whole."""
     if not stream.isatty():
         return line
     width = shutil.get_terminal_size().columns
     if len(line) <= width:
         return line
-    wrapped = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False)
+    # Not where a path or an address would then be cut by the terminal.
+    longest = max(map(len, line.split()), default=0)
+    margin = " " * indent if indent + longest <= width else ""
+    wrapped = textwrap.wrap(
+        line, width, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
+    )
     return "\n".join(wrapped)
 
 
@@ -102,9 +107,9 @@ def say_lines(text: str) -> None:
     sys.stderr.write(sanitize_lines(text) + "\n")
 
 
-def print_line(text: str) -> None:
-    """A line of result, on standard output."""
-    sys.stdout.write(_wrap(sanitize(text), sys.stdout) + "\n")
+def print_line(text: str, *, indent: int = 0) -> None:
+    """A line of result, on standard output; where it is broken, the rest begins so far in."""
+    sys.stdout.write(_wrap(sanitize(text), sys.stdout, indent) + "\n")
 
 
 def print_drawing(text: str) -> None:

@@ -25,7 +25,9 @@ _NAMELESS = "reading"
 
 def watch_job() -> LiveBar | PlainLines:
     """What shows a job's progress on standard error, for the time of a `with`."""
-    return LiveBar() if sys.stderr.isatty() else PlainLines()
+    # A terminal that cannot move its cursor shows lines, as a file does.
+    can_redraw = sys.stderr.isatty() and not talk_console().is_dumb_terminal
+    return LiveBar() if can_redraw else PlainLines()
 
 
 class PlainLines:
@@ -61,6 +63,10 @@ class PlainLines:
             say(describe(progress, self._pace))
             self._said_at = now_s
 
+    def close(self, text: str) -> None:
+        """Say a last line."""
+        _say_over(text)
+
 
 class LiveBar:
     """One line that stays at the bottom, under what is said."""
@@ -79,8 +85,17 @@ class LiveBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        self._hide()
+
+    def close(self, text: str) -> None:
+        """Take the bar away and say a last line in its place."""
+        self._hide()
+        _say_over(text)
+
+    def _hide(self) -> None:
         if self._is_shown:
             self._live.stop()
+            self._is_shown = False
 
     def say(self, text: str) -> None:
         """A line of talk, above the bar."""
@@ -96,6 +111,13 @@ class LiveBar:
             self._live.start()
             self._is_shown = True
         self._live.update(render_bar(progress, self._pace, self._live.console.width))
+
+
+def _say_over(text: str) -> None:
+    """A line in the place of the `^C` that a terminal shows for the key."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r")
+    say(text)
 
 
 def describe(progress: JobProgress, pace: Pace) -> str:

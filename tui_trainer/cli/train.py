@@ -22,6 +22,7 @@ from tui_trainer.cli.options import (
     with_setting_options,
 )
 from tui_trainer.cli.output import print_json, print_line, say
+from tui_trainer.cli.prepared_names import find_source
 from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
 from tui_trainer.core.exactness import Exactness
 from tui_trainer.errors import ConfigError
@@ -68,8 +69,9 @@ def train(
     The training runs in a process of its own: it goes on when this terminal is closed. Ctrl-C
     stops it with a checkpoint, a second Ctrl-C ends it at once.
     """
-    settings, unread = _gather(dataset, flags, config, set_ or [])
     data_folder = choose_data_dir(data_dir)
+    named = _read_dataset(dataset, data_folder, flags)
+    settings, unread = _gather(named, flags, config, set_ or [])
     decide = functools.partial(
         resolve,
         settings,
@@ -105,8 +107,21 @@ def train(
     begin(folder, job, manner)
 
 
+def _read_dataset(dataset: str | None, data_dir: Path, flags: dict[str, str]) -> list[Setting]:
+    """The settings that naming a dataset makes: how it was prepared, too, if that has a name."""
+    origin = "the command line"
+    if dataset is None:
+        return []
+    source = find_source(data_dir, dataset, flags)
+    if source is None:
+        return [Setting("data.dataset", dataset, origin, from_text=True)]
+    preparation = msgspec.structs.asdict(source.preparation)
+    prepared = [Setting(f"preparation.{key}", value, dataset) for key, value in preparation.items()]
+    return [*prepared, Setting("data.dataset", source.reference, origin)]
+
+
 def _gather(
-    dataset: str | None, flags: dict[str, str], config: Path | None, assignments: list[str]
+    dataset: list[Setting], flags: dict[str, str], config: Path | None, assignments: list[str]
 ) -> tuple[list[Setting], list[ConfigError]]:
     """Settings from every source, weakest first, and what could not be read as one."""
     from tui_trainer.store.config_sources import (
@@ -128,9 +143,7 @@ def _gather(
     for option, value in flags.items():
         origin = f"--{option.replace('_', '-')}"
         settings.append(Setting(SETTING_OPTIONS[option], value, origin, from_text=True))
-    if dataset is not None:
-        settings.append(Setting("data.dataset", dataset, "the command line", from_text=True))
-    return settings, unread
+    return settings + dataset, unread
 
 
 def _print_plan(resolved: Resolved, data_dir: Path, *, as_json: bool) -> None:

@@ -180,7 +180,8 @@ def _parse_code(text: str, prefix: str) -> str:
     try:
         return str(parse_code_name(text))
     except ConfigError as error:
-        hint = hint_for_prefix(prefix) if prefix.isidentifier() else None
+        path = text.partition(":")[2]
+        hint = hint_for_prefix(prefix, path) if prefix.isidentifier() else None
         if hint is None:
             raise
         raise DatasetError(f"There is no kind of data called {prefix!r}.", hint) from error

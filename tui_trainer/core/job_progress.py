@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _SPAN_S = 5.0
+# A pace measured over less is one of the clock and of what was read ahead.
+_LEAST_SPAN_S = 0.5
 
 
 class JobProgress(NamedTuple):
@@ -53,7 +55,8 @@ class Pace:
         if len(self._points) < 2:
             return None
         (since_s, first), (now_s, last) = self._points[0], self._points[-1]
-        return (last - first) / (now_s - since_s) if now_s > since_s and last > first else None
+        span_s = now_s - since_s
+        return (last - first) / span_s if span_s >= _LEAST_SPAN_S and last > first else None
 
     def left_s(self, progress: JobProgress) -> float | None:
         """Seconds until all is done, None while it cannot be told."""

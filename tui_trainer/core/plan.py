@@ -45,11 +45,19 @@ def make_plan(config: RunConfig, spec: DatasetSpec | None = None) -> Plan | None
         return None
     train_count, validation_count, test_count = counts
     if config.data.validation > 0 and not validation_count:
-        validation_count = round(train_count * config.data.validation)
+        validation_count = _count_held_out(train_count, config.data.validation, spec)
         train_count -= validation_count
     batch_size = config.data.batch_size * config.optimizer.accumulate
     steps = -(-train_count // batch_size) * config.training.epochs
     return Plan(train_count, validation_count if config.data.validation else 0, test_count, steps)
+
+
+def _count_held_out(train_count: int, share: float, spec: DatasetSpec | None) -> int:
+    """Samples that validation takes: of each class alike, where those are counted."""
+    has_classes = spec is not None and spec.task == "classification"
+    counts = spec.splits["train"].class_counts if spec is not None and has_classes else ()
+    # As `data.split` does: of every class one sample stays.
+    return sum(min(round(share * n), n - 1) for n in counts or (train_count,) if n)
 
 
 def _count_samples(dataset: str, spec: DatasetSpec | None) -> tuple[int, int, int] | None:

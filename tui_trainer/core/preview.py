@@ -9,13 +9,18 @@ from tui_trainer.core.format import format_count, format_percent
 
 GAP = 2
 """Cells between two tiles."""
+NUM_BINS = 10
+"""Intervals of a number to predict that a bar is drawn for."""
 _SMALLEST_TILE, _LARGEST_TILE = 12, 26
 _TILES_ABREAST = 6
-_LEAST_ROWS = 2
+# Fewer rows than this only where even the smaller tiles leave room for no more.
+_WANTED_ROWS = 2
+_LEAST_TILE = 4
 # Images no wider than this are shown with whole pixels, as they would blur.
 _SMALL_SIDE = 16
 _BAR_COLUMN = 36
 _MOST_BARS = 24
+_LEAST_BAR_LINES = 3
 _LABEL_SHARE = 0.45
 _LEAST_FILL = 0.8
 
@@ -34,8 +39,8 @@ class Grid:
         return self.columns * self.tile_width + (self.columns - 1) * GAP
 
     def rows_for(self, lines: int) -> int:
-        """Rows of tiles, each with a line of labels, that fit into so many lines; two at least."""
-        return max(_LEAST_ROWS, lines // (self.tile_height + 1))
+        """Rows of tiles, each with a line of labels, that fit into so many lines; one at least."""
+        return max(1, lines // (self.tile_height + 1))
 
 
 def plan_grid(
@@ -43,6 +48,7 @@ def plan_grid(
     image_size: tuple[int, int],
     cell: tuple[int, int],
     *,
+    lines: int | None = None,
     group: int = 0,
     pixels_of_cell: tuple[int, int] = (1, 2),
     is_coarse: bool = True,
@@ -52,6 +58,7 @@ def plan_grid(
 
     Args:
         cell: A cell's width and height on the screen.
+        lines: How many there are for the rows of tiles and their labels; None is as many as needed.
         group: Samples that belong side by side, such as one of each class: where that many fit
             they are a row, else as many as divide it.
         pixels_of_cell: Pixels that a cell shows.
@@ -59,7 +66,12 @@ def plan_grid(
         least_tile: Cells that what stands over a tile needs.
     """
     image_height, image_width = image_size
+    lines_of_cell = cell[0] * image_height / image_width / cell[1]
     tile = min(_LARGEST_TILE, max(_SMALLEST_TILE, width // _TILES_ABREAST))
+    largest = _LARGEST_TILE
+    if lines is not None:
+        largest = _widest_tile(lines, lines_of_cell, tile)
+        tile = min(tile, largest)
     whole = -(-image_width // pixels_of_cell[0])
     if is_coarse and whole <= _SMALL_SIDE:
         # Too small to be divided: once or twice as it is.
@@ -67,10 +79,21 @@ def plan_grid(
     tile = min(tile, width)
     columns = _choose_columns(max(1, (width + GAP) // (tile + GAP)), group)
     if whole > _SMALL_SIDE or not is_coarse:
-        room = min(_LARGEST_TILE, (width + GAP) // columns - GAP)
+        room = min(largest, (width + GAP) // columns - GAP)
         tile = max(tile, _divide(whole, room) if is_coarse else room)
-    lines = round(tile * cell[0] * image_height / image_width / cell[1])
-    return Grid(columns, tile, max(1, lines))
+    return Grid(columns, tile, max(1, round(tile * lines_of_cell)))
+
+
+def _widest_tile(lines: int, lines_of_cell: float, usual: int) -> int:
+    """Cells across that a tile may have: two rows fit, or one if a usual tile is too high for two.
+
+    `lines_of_cell` is how high a tile is for each cell of its width.
+    """
+
+    def widest(rows: int) -> int:
+        return int((lines // rows - 1) / lines_of_cell)
+
+    return max(_LEAST_TILE, min(_LARGEST_TILE, max(usual, widest(_WANTED_ROWS)), widest(1)))
 
 
 def _choose_columns(most: int, group: int) -> int:
@@ -93,14 +116,22 @@ class Bar:
     count: int
 
 
-def choose_bars(labels: Sequence[str], counts: Sequence[int]) -> tuple[list[Bar], int]:
+def most_bars(width: int, lines: int) -> int:
+    """How many bars are shown at most on a terminal of that size: they fill no more than half."""
+    abreast = bar_columns(_MOST_BARS, width)
+    return min(_MOST_BARS, 2 * (abreast * max(_LEAST_BAR_LINES, lines // 2) // 2))
+
+
+def choose_bars(
+    labels: Sequence[str], counts: Sequence[int], most: int = _MOST_BARS
+) -> tuple[list[Bar], int]:
     """The bars to show, in order, and how many are left out between the most and the fewest."""
     bars = [Bar(label, count) for label, count in zip(labels, counts, strict=True)]
-    if len(bars) <= _MOST_BARS:
+    if len(bars) <= most:
         return bars, 0
     ranked = sorted(bars, key=lambda bar: -bar.count)
-    half = _MOST_BARS // 2
-    return ranked[:half] + ranked[-half:], len(bars) - _MOST_BARS
+    half = most // 2
+    return ranked[:half] + ranked[-half:], len(bars) - 2 * half
 
 
 def bar_columns(count: int, width: int) -> int:
@@ -108,10 +139,11 @@ def bar_columns(count: int, width: int) -> int:
     return 1 if count <= 4 else max(1, min(3, width // _BAR_COLUMN))
 
 
-def count_bar_lines(count: int, width: int) -> int:
-    """Lines that the bars of so many classes take."""
-    shown = min(count, _MOST_BARS)
-    return -(-shown // bar_columns(shown, width))
+def count_bar_lines(count: int, width: int, lines: int) -> int:
+    """Lines that the bars of so many classes take, and what is told of those left out."""
+    most = most_bars(width, lines)
+    shown = min(count, most)
+    return -(-shown // bar_columns(shown, width)) + (count > most)
 
 
 def draw_bar(count: int, most: int, cells: int, *, is_ascii: bool = False) -> str:

@@ -44,6 +44,8 @@ def _flaws(spec: DatasetSpec) -> Iterator[str]:
     for name, split in spec.splits.items():
         if split.count < 1 or (split.offsets is None) == (spec.kind == "tokens"):
             yield f"a split {name} of {split.count} samples"
+        if split.class_counts and not _are_counts(split.class_counts, len(spec.classes)):
+            yield f"class counts in the split {name} that are not those of its classes"
         for array, dtype, shape in _expected(spec, split):
             if array is not None and (array.dtype, array.shape) != (dtype, shape):
                 yield f"an array {array.dtype} {array.shape} in the split {name}"
@@ -56,6 +58,10 @@ def _flaws(spec: DatasetSpec) -> Iterator[str]:
 def is_plain_name(name: str) -> bool:
     """Whether a name is that of a file directly in a folder."""
     return name not in ("", ".", "..") and "/" not in name and name.isprintable()
+
+
+def _are_counts(counts: tuple[int, ...], width: int) -> bool:
+    return len(counts) == width and min(counts) >= 0
 
 
 def _are_moments(mean: tuple[float, ...], std: tuple[float, ...], width: int) -> bool:

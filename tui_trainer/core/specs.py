@@ -74,8 +74,9 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reference: As it is named on the command line, paths made absolute; or a catalogue name.
-        stamps: Size and time of change, in nanoseconds, of the source's files, or where there are
-            many of its folders, by path.
+        stamps: Size and time of change, in nanoseconds, of the source's files and folders, by path;
+            −1 and −1 of what was missing. Of very many they are those of the folders or tables, and
+            the others stand in a file of the dataset (`store.source_stamps`).
     """
 
     reference: str

@@ -37,8 +37,11 @@ class PixelMoments:
 
     def add(self, samples: npt.NDArray[Any]) -> None:
         """Count the pixels of images N×C×H×W."""
-        for channel, histogram_V in enumerate(self._histogram_CV):
-            histogram_V += np.bincount(samples[:, channel].ravel(), minlength=_LEVELS)
+        self.add_levels(count_levels(samples))
+
+    def add_levels(self, levels_CV: npt.NDArray[np.int64]) -> None:
+        """Take pixels into account that were counted elsewhere, by `count_levels`."""
+        self._histogram_CV += levels_CV
 
     def result(self) -> Moments:
         """Mean and standard deviation of each channel, in stored units."""
@@ -48,6 +51,21 @@ class PixelMoments:
         variance_C = (self._histogram_CV * (levels_V - mean_C[:, None]) ** 2).sum(1) / total_C
         deviation_C = np.sqrt(variance_C).clip(min=_LEAST_DEVIATION)
         return tuple(mean_C.tolist()), tuple(deviation_C.tolist())
+
+
+def count_levels(images_NCHW: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """How many pixels of each channel have each of the 256 levels, int64 C×256."""
+    # Here, as whoever only reads what is prepared needs none of it.
+    from PIL import Image
+
+    num_images, num_channels = images_NCHW.shape[:2]
+    levels_CV = np.zeros((num_channels, _LEVELS), np.int64)
+    if images_NCHW.size:
+        for channel in range(num_channels):
+            # Three times as fast as numpy, which makes 64 bits of each pixel first.
+            plane = Image.fromarray(images_NCHW[:, channel].reshape(num_images, -1))
+            levels_CV[channel] = plane.histogram()
+    return levels_CV
 
 
 class FeatureMoments:

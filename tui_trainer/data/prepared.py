@@ -9,11 +9,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from tui_trainer.core.specs import ArrayFile, DatasetSpec
+from tui_trainer.data.stored_values import check_values, label_rule, offset_rule, token_rule
 from tui_trainer.data.texts import Texts
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.datasets import check_array_file, read_spec
@@ -35,7 +35,8 @@ def load_split(
     has put in its place since it was read.
 
     Raises:
-        DatasetError: the dataset is not prepared, or its files are not as they were written.
+        DatasetError: the dataset is not prepared, its files are not as they were written, or hold
+            labels, texts or tokens that its manifest does not allow.
     """
     spec = spec or read_spec(data_dir, name)
     if split not in spec.splits:
@@ -44,13 +45,19 @@ def load_split(
         )
     part, folder = spec.splits[split], data_dir / name
     inputs, labels = _map(folder, part.inputs), _map(folder, part.labels)
-    if part.offsets is None:
-        return inputs, labels
     try:
-        return Texts(inputs, _map(folder, part.offsets)), labels
-    except ValueError as error:
+        check_values(folder, part.labels, labels, label_rule(spec))
+        if part.offsets is None:
+            return inputs, labels
+        offsets = _map(folder, part.offsets)
+        check_values(folder, part.offsets, offsets, offset_rule(spec, len(inputs)))
+        check_values(folder, part.inputs, inputs, token_rule(spec))
+        return Texts(inputs, offsets), labels
+    except (ValueError, OSError) as error:
+        told = isinstance(error, OSError) and error.strerror
         raise DatasetError(
-            f"{folder} is damaged: {error}.", f"Prepare it again with: tuitrain data get {name}."
+            f"{folder} is damaged: {told or error}.",
+            f"Prepare it again with: tuitrain data get {name}.",
         ) from error
 
 
@@ -81,15 +88,6 @@ def load_file(data_dir: Path, spec: DatasetSpec, file: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != spec.files.get(file):
         raise DatasetError(f"{path} is damaged: its SHA-256 is not the recorded one.", again)
     return content
-
-
-def hash_data(spec: DatasetSpec) -> str:
-    """SHA-256 over what training sees of a dataset: its files' hashes, its mean and deviation."""
-    arrays = []
-    for _, split in sorted(spec.splits.items()):
-        files = (split.inputs, split.labels, split.offsets)
-        arrays.append([file.sha256 for file in files if file is not None])
-    return hashlib.sha256(msgspec.json.encode([arrays, spec.mean, spec.std])).hexdigest()
 
 
 def _map(folder: Path, array_file: ArrayFile) -> npt.NDArray[Any]:

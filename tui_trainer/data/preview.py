@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tui_trainer.core.config.augment import AugmentConfig
+from tui_trainer.core.preview import NUM_BINS
 from tui_trainer.core.randomness import mix_seed
 from tui_trainer.core.specs import UNKNOWN_TOKEN, DatasetSpec
 from tui_trainer.core.text_safety import sanitize
@@ -24,7 +25,6 @@ _MOST_SIDE = 512
 _MOST_TOKENS = 400
 _MOST_LABEL = 120
 _CHUNK_BYTES = 64 << 20
-_NUM_BINS = 10
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -132,7 +132,7 @@ def _count(spec: DatasetSpec, split: str, labels: Labels) -> list[dict[str, Any]
         counts = spec.splits[split].class_counts
         pairs = zip(spec.classes, counts, strict=True)
         return [{"label": _clean(name), "count": count} for name, count in pairs]
-    counts_K, edges = np.histogram(labels[:, 0], bins=_NUM_BINS)
+    counts_K, edges = np.histogram(labels[:, 0], bins=NUM_BINS)
     return [
         {"label": f"{low:.4g} … {high:.4g}", "low": low, "high": high, "count": count}
         for low, high, count in zip(

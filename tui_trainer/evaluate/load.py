@@ -11,19 +11,19 @@ from torch import nn
 
 from tui_trainer.checkpoints.read import Checkpoint, find_checkpoint, read_checkpoint
 from tui_trainer.core.config import RunConfig
-from tui_trainer.core.dataset_reference import prepared_name_of
+from tui_trainer.core.dataset_versions import hash_data
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.core.tasks import choose_loss
 from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, Batches, choose_placement
 from tui_trainer.data.parts import Parts, choose_parts, read_held_out
-from tui_trainer.data.prepared import Inputs, hash_data, load_split
-from tui_trainer.data.run_spec import recall_spec
+from tui_trainer.data.prepared import Inputs, load_split
 from tui_trainer.errors import CheckpointError
 from tui_trainer.evaluate.loss import REGRESSION_LOSSES
 from tui_trainer.evaluate.metrics import Criteria
 from tui_trainer.evaluate.targets import make_scale
 from tui_trainer.models.build import UserCode, build_model
-from tui_trainer.store.datasets import dataset_bytes, read_spec
+from tui_trainer.store.datasets import dataset_bytes
+from tui_trainer.store.run_dataset import find_dataset_of, recall_spec
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def load_judged(
     """
     checkpoint = read_checkpoint(find_checkpoint(checkpoints, which, best_step))
     run = checkpoints.parent
-    spec = recall_spec(run, read_spec(data_dir, prepared_name_of(config), config.data.dataset))
+    spec = recall_spec(run, find_dataset_of(run, data_dir, config))
     # Whatever the run began with, its own weights follow: nothing is downloaded for them.
     untrained = msgspec.structs.replace(config.model, pretrained=False)
     model, _ = build_model(untrained, spec, config.training.seed, code)

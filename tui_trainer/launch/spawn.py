@@ -135,10 +135,12 @@ def run_job(
     say: Callable[[str], object],
     is_wanted: Callable[[], bool] = lambda: True,
     report: Callable[[JobProgress], object] | None = None,
+    on_interrupt: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Do a short job in a worker, pass on its progress, and return its value.
 
     `report` hears how far it is; without one, `say` hears what is being done, once.
+    `on_interrupt` is called on Ctrl-C at once, before the worker is given time to end.
 
     Raises:
         ReportedError: the job failed.
@@ -150,7 +152,7 @@ def run_job(
         log = _log_of(job, folder)
         printed_before = log.stat().st_size if log.exists() else 0
         worker = _start(folder, log)
-        with _ended_with_us(worker):
+        with _ended_with_us(worker, on_interrupt):
             offset, is_over, told = 0, False, ""
             while not is_over:
                 # Looked at before the progress is read: what came last is passed on too.
@@ -210,14 +212,16 @@ def _termination_raised() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ended_with_us(worker: WorkerProcess) -> Iterator[None]:
+def _ended_with_us(worker: WorkerProcess, on_interrupt: Callable[[], object]) -> Iterator[None]:
     """End the worker if the block is left on an exception such as Ctrl-C."""
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         try:
             if worker.is_alive:
                 worker.signal(signal.SIGINT)
+            if isinstance(error, KeyboardInterrupt):
+                on_interrupt()
             deadline = time.monotonic() + _END_S
             while worker.is_alive and time.monotonic() < deadline:
                 time.sleep(_PROGRESS_POLL_S)

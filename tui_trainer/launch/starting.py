@@ -14,7 +14,12 @@ from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.places import named_code, settle_paths
 from tui_trainer.core.config.resolve import Resolved
-from tui_trainer.core.dataset_reference import code_parts, is_own, prepared_name
+from tui_trainer.core.dataset_reference import (
+    code_parts,
+    is_own,
+    prepared_name,
+    prepared_name_of,
+)
 from tui_trainer.core.exactness import Exactness
 from tui_trainer.core.job_progress import JobProgress
 from tui_trainer.core.job_reports import warn_of_preparation
@@ -30,6 +35,7 @@ from tui_trainer.store.config_sources import encode_config, read_config
 from tui_trainer.store.datasets import has_changed, is_outdated, is_prepared, read_spec
 from tui_trainer.store.environment import capture_environment
 from tui_trainer.store.registry import Registry
+from tui_trainer.store.run_dataset import version_of
 from tui_trainer.store.run_folder import RunFolder, read_run
 
 _TAIL_BYTES = 20_000
@@ -98,7 +104,7 @@ def _ensure_here(
     name = prepared_name(reference, preparation)
     if is_prepared(data_dir, name) and not _is_stale(data_dir, name, reference):
         spec = read_spec(data_dir, name, reference)
-        if not (is_fresh and has_changed(spec)):
+        if not (is_fresh and has_changed(data_dir, spec)):
             return
         waiting.say(f"{reference} has changed since it was prepared; preparing it again")
     job = PrepareJob(
@@ -177,7 +183,8 @@ def make_resume_job(
         TuitrainError: its configuration cannot be read, or its dataset cannot be had.
     """
     config = check_resume(record, epochs=epochs, force=force)
-    _ensure_here(data_dir, config, waiting, trust_code=trust_code, is_fresh=False)
+    if version_of(folder.path, data_dir, config) == prepared_name_of(config):
+        _ensure_here(data_dir, config, waiting, trust_code=trust_code, is_fresh=False)
     return TrainJob(
         run_path=str(folder.path),
         data_dir=str(data_dir),

@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Literal
 
 from tui_trainer.core.code_names import CodeName, parse_code_name
+from tui_trainer.core.dataset_hints import hint_for_prefix
 from tui_trainer.core.suggest import hint_for
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.errors import ConfigError, DatasetError, ModelError, TuitrainError
@@ -74,11 +75,23 @@ def load_code(name: str, *, role: Role, folder: Path, gate: Gate) -> LoadedCode:
         with explained(_title(parsed, role), path, "when it is imported", error_type(role)):
             module = run_module(loader, path.parent if parsed.is_file else folder.absolute())
     except SourceError as error:
-        raise error_type(role)(
-            sanitize(f"The {_title(parsed, role)} cannot be loaded: {error.message}."),
-            sanitize(error.hint),
-        ) from error
+        raise _cannot_load(parsed, role, error) from error
     return LoadedCode(name, role, _attribute_of(module, parsed, role, path), path, sha256)
+
+
+def _cannot_load(name: CodeName, role: Role, error: SourceError) -> TuitrainError:
+    """What is wrong with a source; of a dataset the name may be a slip for a kind of path."""
+    if role == "dataset" and not name.is_file and "." not in name.source:
+        hint = hint_for_prefix(name.source, name.attribute)
+        if hint is not None:
+            return DatasetError(
+                sanitize(f"{name.source!r} is no kind of data, nor a module that can be loaded."),
+                sanitize(hint),
+            )
+    return error_type(role)(
+        sanitize(f"The {_title(name, role)} cannot be loaded: {error.message}."),
+        sanitize(error.hint),
+    )
 
 
 def note_code(loaded: Iterable[LoadedCode]) -> dict[str, str]:

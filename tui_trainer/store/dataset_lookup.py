@@ -11,7 +11,8 @@ from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.dataset_hints import hint_for_dataset
 from tui_trainer.core.dataset_reference import is_own, prepared_name, settle_reference
-from tui_trainer.core.specs import DatasetSpec, Skipped
+from tui_trainer.core.dataset_versions import current_name, is_earlier
+from tui_trainer.core.specs import DatasetSpec, Skipped, SourceFacts
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.datasets import is_prepared, prepared_names, read_spec
 from tui_trainer.store.plain_file import read_plain
@@ -51,7 +52,10 @@ def find_prepared(data_dir: Path, text: str, folder: Path) -> str:
 
 
 def prepared_from(data_dir: Path, reference: str) -> list[str]:
-    """The names of all that were prepared from a settled reference, in whatever way."""
+    """The names of all that were prepared from a settled reference, in whatever way.
+
+    Earlier versions, whose source was other, are not among them.
+    """
     found = []
     for name in prepared_names(data_dir):
         try:
@@ -59,9 +63,34 @@ def prepared_from(data_dir: Path, reference: str) -> list[str]:
         except DatasetError:
             # What it was prepared from cannot be read; it can still be named by its folder.
             continue
+        if is_earlier(name):
+            continue
         if spec.source is not None and spec.source.reference == reference:
             found.append(name)
     return found
+
+
+def read_source(data_dir: Path, name: str) -> SourceFacts | None:
+    """What the dataset that is prepared under this name was made from; None where there is none.
+
+    Raises:
+        DatasetError: its manifest is damaged or does not tell, or it is an earlier version.
+    """
+    if Path(name).name != name or not is_prepared(data_dir, name):
+        return None
+    if is_earlier(name):
+        raise DatasetError(
+            f"{name} is an earlier version, kept for the runs that were trained on it.",
+            f"Name the present one: {current_name(name)}.",
+        )
+    try:
+        source = read_spec(data_dir, name).source
+    except DatasetError as error:
+        hint = f"Delete it with: tuitrain data remove {name}; prepare what it was made from."
+        raise DatasetError(error.message, hint) from error
+    if source is None:
+        raise DatasetError(f"{name} does not tell what it was made from.", "Name that.")
+    return source
 
 
 def read_skipped(data_dir: Path, spec: DatasetSpec) -> list[Skipped]:

@@ -15,6 +15,7 @@ from tui_trainer import paths
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.dataset_reference import prepared_name, settle_reference
+from tui_trainer.core.dataset_versions import current_name, hash_data, is_earlier, name_earlier
 from tui_trainer.core.sealed_json import unseal
 from tui_trainer.core.spec_flaws import find_flaw
 from tui_trainer.core.specs import DATASET_VERSION, ArrayFile, DatasetSpec
@@ -23,6 +24,7 @@ from tui_trainer.store.atomic import remove_folder, replace_file
 from tui_trainer.store.file_lock import locked
 from tui_trainer.store.hashing import hash_file
 from tui_trainer.store.plain_file import read_plain
+from tui_trainer.store.source_stamps import few_differ, listed_differ
 
 _UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _VERIFIED = "verified.json"
@@ -67,26 +69,24 @@ def is_outdated(data_dir: Path, name: str) -> bool:
         return False
 
 
-def has_changed(spec: DatasetSpec) -> bool:
+def has_changed(data_dir: Path, spec: DatasetSpec, *, is_thorough: bool = True) -> bool:
     """Whether the files that a dataset was prepared from are others now, as far as they are here.
 
-    Of folders with very many files only the folders themselves are looked at, which do not tell
-    of a file that was written over.
+    An earlier version is kept as it was: of that it is not asked. Without `is_thorough` no more
+    than the first `MOST_STAMPS` files and folders of a source are looked at, which tell of files
+    that came or went, but not of all that were written over.
     """
-    stamps = spec.source.stamps if spec.source is not None else {}
-    for path, (size, changed_ns) in stamps.items():
-        try:
-            status = os.stat(path)
-        except (OSError, ValueError):
-            # What is gone cannot be prepared again; what was prepared stays good.
-            continue
-        if (status.st_size, status.st_mtime_ns) != (size, changed_ns):
-            return True
-    return False
+    if spec.source is None or is_earlier(spec.name):
+        return False
+    if few_differ(spec.source):
+        return True
+    return is_thorough and listed_differ(data_dir / spec.name, spec)
 
 
 def read_spec(data_dir: Path, name: str, reference: str = "") -> DatasetSpec:
-    """The manifest of a prepared dataset; `reference` is what a person calls it, if not `name`.
+    """The manifest of a prepared dataset, under the name of its folder.
+
+    `reference` is what a person calls it, if not `name`.
 
     Raises:
         DatasetError: the dataset is not prepared, or its manifest is damaged or of another version.
@@ -109,7 +109,7 @@ def read_spec(data_dir: Path, name: str, reference: str = "") -> DatasetSpec:
         raise DatasetError(f"{file} does not describe {reference or name}.", again)
     if flaw := find_flaw(spec):
         raise DatasetError(f"{file} is damaged: it tells of {flaw}.", again)
-    return spec
+    return msgspec.structs.replace(spec, name=name)
 
 
 def _read(file: Path) -> bytes:
@@ -133,13 +133,15 @@ def find_spec(data_dir: Path, reference: str, preparation: PreparationConfig) ->
 
 def _is_of(spec: DatasetSpec, name: str) -> bool:
     """Whether a manifest may lie in the folder of this name."""
-    if spec.name != name:
+    if is_earlier(name) and name != name_earlier(spec.name, hash_data(spec)):
         return False
-    entry = DATASETS.get(name)
+    if spec.name != current_name(name):
+        return False
+    entry = DATASETS.get(spec.name)
     if entry is not None:
         return entry.describes(spec)
     source = spec.source
-    return source is not None and prepared_name(source.reference, source.preparation) == name
+    return source is not None and prepared_name(source.reference, source.preparation) == spec.name
 
 
 def dataset_bytes(spec: DatasetSpec) -> int:
@@ -166,8 +168,10 @@ def discard_leftovers(data_dir: Path, name: str) -> None:
     shutil.rmtree(data_dir / paths.ORIGINALS / name, ignore_errors=True)
 
 
-def remove_dataset(data_dir: Path, name: str) -> None:
+def remove_dataset(data_dir: Path, name: str, on_wait: Callable[[], object] = lambda: None) -> None:
     """Delete a prepared dataset, and what was begun to prepare it anew.
+
+    `on_wait` is called once if a process prepares it now, which is waited for.
 
     Raises:
         DatasetError: it is not prepared.
@@ -178,7 +182,7 @@ def remove_dataset(data_dir: Path, name: str) -> None:
             f"The dataset {name} is not in {data_dir}.", "See what is with: tuitrain data list."
         )
     try:
-        with locked(lock_of(data_dir, name)):
+        with locked(lock_of(data_dir, name), on_wait):
             remove_folder(folder)
             discard_leftovers(data_dir, name)
     except OSError as error:

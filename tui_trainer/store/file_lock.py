@@ -19,22 +19,66 @@ def locked(path: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator
     """Hold the lock on `path` for the block; `on_wait` is called once if another holds it.
 
     Processes that are forked in the block hold it too. Where the file system has no locks the
-    block is run without one. The file stays.
+    block is run without one. The file is gone again when the block is left.
 
     Raises:
         OSError: the file cannot be written.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _take(path, on_wait)
     try:
-        has_told = False
-        while not _is_taken(descriptor):
-            if not has_told:
-                on_wait()
-                has_told = True
-            time.sleep(_LOOK_S)
         yield
     finally:
+        # While it is held: whoever waits for it finds that it is another file's lock, and goes on
+        # to that one. Where it may not be deleted, it stays, and does as well.
+        with contextlib.suppress(OSError):
+            path.unlink()
         os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock on `path` now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        # It is not there, or is a stranger's.
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        # There are no locks here.
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _take(path: Path, on_wait: Callable[[], object]) -> int:
+    """The descriptor of the file that lies at `path` once its lock is ours."""
+    has_told = False
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            while not _is_taken(descriptor):
+                if not has_told:
+                    on_wait()
+                    has_told = True
+                time.sleep(_LOOK_S)
+            if _is_at(descriptor, path):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file still lies there: who held its lock before deleted it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _is_taken(descriptor: int) -> bool:

@@ -18,11 +18,12 @@ from tui_trainer.checkpoints.state import Fingerprint
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.checks import decay_warning
 from tui_trainer.core.dataset_reference import prepared_name_of
+from tui_trainer.core.dataset_versions import hash_data
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.core.tasks import choose_loss, choosing_metric
 from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, Batches, choose_placement
 from tui_trainer.data.parts import Part, Parts, choose_parts, count_shared
-from tui_trainer.data.prepared import Labels, hash_data, load_split
+from tui_trainer.data.prepared import Labels, load_split
 from tui_trainer.data.split import Indices
 from tui_trainer.errors import DatasetError, ModelError
 from tui_trainer.evaluate.load import load_criteria
@@ -115,20 +116,22 @@ def set_up(
     choices: list[str],
     code: UserCode,
     is_fresh: bool = True,
+    spec: DatasetSpec | None = None,
     held_out_N: Indices | None = None,
 ) -> Task:
     """Load the data, build the model, the loss and the optimizer.
 
     `code` loads what of them is the user's own. Unless `is_fresh` the weights of a checkpoint
-    follow: neither pretrained nor given weights are looked for. `held_out_N` are the samples that
-    the run held out when it began, where it has begun.
+    follow: neither pretrained nor given weights are looked for. `spec` is the version of the
+    dataset that is trained on, the present one where it is left out; `held_out_N` are the samples
+    of it that the run held out when it began, where it has begun.
 
     Raises:
         DeviceError, DatasetError, ModelError, ConfigError: something is not here or does not fit.
     """
     device, device_choice = choose_device(config.hardware)
     precision = choose_precision(config.hardware, device)
-    spec = read_spec(data_dir, prepared_name_of(config), config.data.dataset)
+    spec = spec or read_spec(data_dir, prepared_name_of(config), config.data.dataset)
     loss_config = msgspec.structs.replace(config.loss, name=choose_loss(config.loss, spec))
     config = msgspec.structs.replace(config, loss=loss_config)
     built = build_initial(config, spec, code, is_fresh=is_fresh)

@@ -75,6 +75,7 @@ def _resume(job: TrainJob, trained: Task, code: CodeLoader) -> None:
         choices=[],
         code=code,
         is_fresh=False,
+        spec=trained.spec,
     )
     try:
         restore(task, checkpoint)

@@ -12,13 +12,11 @@ from tui_trainer import paths
 from tui_trainer.checkpoints.read import Checkpoint, read_newest
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
-from tui_trainer.core.dataset_reference import prepared_name_of
+from tui_trainer.core.dataset_versions import hash_data
 from tui_trainer.core.exactness import Difference
 from tui_trainer.core.jobs import TrainJob
 from tui_trainer.data.parts import is_kept, read_held_out, save_parts
-from tui_trainer.data.prepared import hash_data, load_file
-from tui_trainer.data.run_spec import keep_spec
-from tui_trainer.data.split import Indices
+from tui_trainer.data.prepared import load_file
 from tui_trainer.errors import (
     DeviceError,
     ModelError,
@@ -29,8 +27,9 @@ from tui_trainer.evaluate.memory import is_out_of_memory
 from tui_trainer.models.code_loader import CodeLoader
 from tui_trainer.store.atomic import replace_file, sweep_hidden
 from tui_trainer.store.control import Inbox
-from tui_trainer.store.datasets import read_spec
+from tui_trainer.store.dataset_versions import note_training
 from tui_trainer.store.event_log import EventLogReader
+from tui_trainer.store.run_dataset import find_dataset_of, keep_spec
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
 from tui_trainer.train.hardware import make_repeatable, set_threads
@@ -86,6 +85,7 @@ def _train_on(
     checkpoint, notes = _newest_checkpoint(job) if job.resume else (None, [])
     notes += notes_on_files(writer.run, before) if job.resume else []
     code = load_code_of(job, say=lambda text: writer.emit(_warning(text)))
+    spec = find_dataset_of(writer.run, Path(job.data_dir), config)
     task = set_up(
         config,
         Path(job.data_dir),
@@ -93,7 +93,8 @@ def _train_on(
         choices=[threads_choice],
         code=code,
         is_fresh=checkpoint is None,
-        held_out_N=_held_out_before(job) if job.resume else None,
+        spec=spec,
+        held_out_N=read_held_out(writer.run, hash_data(spec)) if job.resume else None,
     )
     progress, differences = Progress(left_out=left_out), list[Difference]()
     if checkpoint is not None:
@@ -188,17 +189,11 @@ def _explain(config: RunConfig, error: Exception) -> TuitrainError | None:
 
 def _keep_with_run(run: Path, data_dir: Path, task: Task) -> None:
     """Keep what the run's weights mean nothing without: its classes, its split, its vocabulary."""
+    note_training(data_dir, task.spec)
     keep_spec(run, task.spec)
     save_parts(run, task.parts, task.data_sha256)
     if paths.VOCABULARY in task.spec.files:
         replace_file(run / paths.VOCABULARY, load_file(data_dir, task.spec, paths.VOCABULARY))
-
-
-def _held_out_before(job: TrainJob) -> Indices | None:
-    """Which samples the run held out when it began, if its dataset is still the same."""
-    data_dir, config = Path(job.data_dir), job.config
-    spec = read_spec(data_dir, prepared_name_of(config), config.data.dataset)
-    return read_held_out(Path(job.run_path), hash_data(spec))
 
 
 def _warning(text: str) -> events.Message:

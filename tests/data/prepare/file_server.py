@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -21,6 +21,9 @@ class Served:
         ranges: Whether parts are given.
         etag: What this version is called; nothing where it is not.
         length: Whether the length is told.
+        told_length: What is told instead of it, if anything.
+        wrong_range: Whether another part is told than is given.
+        raw: Answers in place of all this.
     """
 
     content: bytes
@@ -33,6 +36,7 @@ class Served:
     length: bool = True
     told_length: int = 0
     wrong_range: bool = False
+    raw: Callable[[BaseHTTPRequestHandler], object] | None = None
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -65,6 +69,11 @@ def serve(served: Served) -> Iterator[Served]:
 def _answer(handler: BaseHTTPRequestHandler, served: Served) -> None:
     asked = handler.headers.get("Range", "")
     served.asked.append(asked)
+    if served.raw is not None:
+        # Whoever is answered so may well have gone.
+        with suppress(OSError):
+            served.raw(handler)
+        return
     if served.answers:
         handler.send_error(served.answers.pop(0))
         return

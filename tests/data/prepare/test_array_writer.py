@@ -20,6 +20,7 @@ from tui_trainer.store.hashing import hash_file
     row_shape=st.sampled_from([(), (3,), (1, 2, 2)]),
     dtype=st.sampled_from(["uint8", "float32", "int64"]),
     break_at=st.integers(0, 5),
+    expected_rows=st.integers(0, 12),
 )
 def test_the_rows_come_back_wherever_the_writing_was_broken_off(
     tmp_path_factory: pytest.TempPathFactory,
@@ -27,18 +28,19 @@ def test_the_rows_come_back_wherever_the_writing_was_broken_off(
     row_shape: tuple[int, ...],
     dtype: str,
     break_at: int,
+    expected_rows: int,
 ) -> None:
     file = tmp_path_factory.mktemp("array") / "a.npy"
     generator = np.random.default_rng(0)
     blocks = [generator.integers(0, 100, (n, *row_shape)).astype(dtype) for n in parts]
-    writer = ArrayWriter(file, dtype, row_shape)
+    writer = ArrayWriter(file, dtype, row_shape, expected_rows=expected_rows)
     for place, block in enumerate(blocks):
         if place == break_at:
             rows = writer.rows
             # Torn: not all of this counts.
             writer.append(np.ones((2, *row_shape), dtype))
             writer.close()
-            writer = ArrayWriter(file, dtype, row_shape, rows)
+            writer = ArrayWriter(file, dtype, row_shape, rows, expected_rows=expected_rows)
         writer.append(block)
     told = writer.finish()
     whole = np.concatenate([np.empty((0, *row_shape), dtype), *blocks])
@@ -49,10 +51,11 @@ def test_the_rows_come_back_wherever_the_writing_was_broken_off(
     assert told.size_bytes == file.stat().st_size
 
 
+@pytest.mark.parametrize("expected_rows", [0, 3])
 def test_a_disk_that_bends_what_it_is_given_is_found_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expected_rows: int
 ) -> None:
-    writer = ArrayWriter(tmp_path / "a.npy", "uint8", (4,))
+    writer = ArrayWriter(tmp_path / "a.npy", "uint8", (4,), expected_rows=expected_rows)
     real = os.write
 
     def bend(descriptor: int, content: Any) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import resource
 import socket
 import threading
 import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.prepare.file_server import Served, serve
-from tui_trainer.data.prepare import downloads
-from tui_trainer.data.prepare.downloads import DownloadError, Patience, fetch_file
+from tui_trainer.data.prepare import downloads, http_opener
+from tui_trainer.data.prepare.downloads import Patience, fetch_file
+from tui_trainer.data.prepare.http_opener import DownloadError
 
 CONTENT = bytes(range(256)) * 800
 QUICK = Patience(timeout_s=0.5, waits_s=(0.0, 0.0), sleep=lambda seconds: None)
@@ -204,7 +208,7 @@ def test_https_does_not_lead_to_http(tmp_path: Path) -> None:
     request = urllib.request.Request("https://example.org/data")
     headers = http.client.HTTPMessage()
     with pytest.raises(DownloadError, match="leads on to http://example"):
-        downloads._Redirects().redirect_request(
+        http_opener._Redirects().redirect_request(
             request,
             None,
             302,
@@ -214,16 +218,9 @@ def test_https_does_not_lead_to_http(tmp_path: Path) -> None:
         )
 
 
-def test_certificates_are_verified(tmp_path: Path) -> None:
-    (opener,) = [
-        handler
-        for handler in downloads._make_opener().handlers
-        if type(handler).__name__ == "HTTPSHandler"
-    ]
-    context = opener._context
-    assert context is None or (
-        context.check_hostname and context.verify_mode.name == "CERT_REQUIRED"
-    )
+def test_certificates_are_verified() -> None:
+    context = http_opener._SecureConnection("example.org")._context
+    assert context.check_hostname and context.verify_mode.name == "CERT_REQUIRED"
 
 
 @pytest.mark.parametrize("length", [True, False])
@@ -255,6 +252,136 @@ def test_whoever_is_offline_is_told_soon(tmp_path: Path) -> None:
         with pytest.raises(DownloadError, match="refused"):
             fetch(tmp_path / "data.bin", url, patience=patience)
     assert waited == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("told_length", "reason"), [(1000, "not the published"), (300_000, "broke off")]
+)
+def test_a_length_that_is_wrong_is_told(tmp_path: Path, told_length: int, reason: str) -> None:
+    with (
+        serve(Served(CONTENT, told_length=told_length, ranges=False)) as served,
+        pytest.raises(DownloadError, match=reason),
+    ):
+        fetch(tmp_path / "data.bin", served.url)
+    assert not (tmp_path / "data.bin").exists()
+
+
+@pytest.mark.parametrize("kept", [5000, len(CONTENT)])
+def test_a_part_that_was_damaged_meanwhile_is_fetched_again(tmp_path: Path, kept: int) -> None:
+    with serve(Served(CONTENT)) as served:
+        (tmp_path / "data.bin.part").write_bytes(b"x" + CONTENT[1:kept])
+        (tmp_path / "data.bin.part.tag").write_text(f'{served.url}\n"one"')
+        fetch(tmp_path / "data.bin", served.url)
+    assert served.asked == [f"bytes={kept}-", ""]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+def test_the_wrong_file_is_fetched_twice_at_most(tmp_path: Path) -> None:
+    with (
+        serve(Served(CONTENT[::-1], break_after=[5000])) as served,
+        pytest.raises(DownloadError, match="not the published file"),
+    ):
+        fetch(tmp_path / "data.bin", served.url)
+    assert served.asked == ["", "bytes=5000-", ""]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://[::1/", "http://a..b/", "http://127.0.0.1:99999999/", "http://127.0.0.1:x/", "http:"],
+)
+def test_an_address_that_cannot_be_is_told(tmp_path: Path, target: str) -> None:
+    with serve(Served(b"", lead_to=target)) as served, pytest.raises(DownloadError):
+        fetch(tmp_path / "data.bin", served.url)
+    assert os.listdir(tmp_path) == []
+
+
+def say(text: str) -> Callable[[BaseHTTPRequestHandler], object]:
+    """An answer of these lines and nothing else."""
+    return lambda handler: handler.wfile.write(text.replace("\n", "\r\n").encode())
+
+
+HUGE = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        f"HTTP/1.1 200 OK\nX: {'x' * 100_000}\n\n",
+        "HTTP/1.1 200 OK\n" + "X: x\n" * 1000 + "\n",
+        f"HTTP/1.1 {HUGE} OK\n\n",
+        f"HTTP/1.1 200 OK\nContent-Length: {HUGE}\n\n",
+        f"HTTP/1.1 206 Partial\nContent-Range: bytes 0-1/{HUGE}\n\n",
+        f"HTTP/1.1 206 Partial\nContent-Range: bytes {HUGE}-1/2\n\n",
+        f"HTTP/1.1 416 None\nContent-Range: bytes */{HUGE}\n\n",
+        "HTTP/1.1 206 Partial\nContent-Range: bytes ٣-5/9\n\n",
+        "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\nzz\n",
+        f"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n{HUGE}\n",
+        "HTTP/1.1 302 Found\n\n",
+        "nothing of HTTP\n",
+        "",
+    ],
+    ids=range(13),
+)
+def test_a_head_that_cannot_be_is_told(tmp_path: Path, head: str) -> None:
+    with serve(Served(b"", raw=say(head))) as served, pytest.raises(DownloadError):
+        fetch(tmp_path / "data.bin", served.url)
+    assert len(served.asked) <= 3
+
+
+def trickle(piece: bytes, stop: threading.Event) -> Callable[[BaseHTTPRequestHandler], object]:
+    """Answers piece by piece, each in time, without end."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        while not stop.wait(0.02):
+            handler.wfile.write(piece)
+
+    return answer
+
+
+@pytest.mark.parametrize("piece", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\n"])
+def test_a_head_without_end_is_given_up(tmp_path: Path, piece: bytes) -> None:
+    stop = threading.Event()
+    patience = Patience(timeout_s=0.2, waits_s=(0.0,), sleep=lambda seconds: None)
+    try:
+        with (
+            serve(Served(b"", raw=trickle(piece, stop))) as served,
+            pytest.raises(DownloadError, match=r"does not answer in time|more than 100 headers"),
+        ):
+            fetch(tmp_path / "data.bin", served.url, patience=patience)
+    finally:
+        stop.set()
+
+
+def test_what_comes_with_a_redirect_is_not_read(tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 302 Found\r\nLocation: " + target.url.encode())
+        handler.wfile.write(b"\r\nContent-Length: 99999999999\r\n\r\n")
+        trickle(b"x" * 1000, stop)(handler)
+
+    try:
+        with serve(Served(CONTENT)) as target, serve(Served(b"", raw=answer)) as first:
+            fetch(tmp_path / "data.bin", first.url)
+            stop.set()
+    finally:
+        stop.set()
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+    assert len(first.asked) == 1
+
+
+def test_a_disk_that_fills_up_keeps_what_came(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with serve(Served(CONTENT)) as served:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            with pytest.raises(OSError, match="File too large"):
+                fetch(tmp_path / "data.bin", served.url)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        fetch(tmp_path / "data.bin", served.url)
+    assert served.asked == ["", "bytes=100000-"]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 @given(st.lists(st.integers(1, 120_000), max_size=6), st.booleans(), st.booleans())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import multiprocessing
 import os
@@ -24,7 +25,9 @@ from tui_trainer.core.specs import DatasetSpec, Skipped, SourceFacts, Task
 from tui_trainer.data.prepare import engine, split_writer
 from tui_trainer.data.prepare.array_writer import ArrayWriter
 from tui_trainer.data.prepare.engine import Preparation
+from tui_trainer.data.prepare.measured_block import MeasuredBlock
 from tui_trainer.data.prepare.source import (
+    LEFT_OUT,
     SPLITS,
     Block,
     Facts,
@@ -401,9 +404,9 @@ def test_a_break_right_after_a_block_does_not_read_it_twice(
     """A signal may come when a block is written and not yet counted."""
     real = Preparation._append
 
-    def append(work: Preparation, block: Block) -> None:
+    def append(work: Preparation, block: MeasuredBlock) -> None:
         real(work, block)
-        if block.numbers_B[0] == 40:
+        if any(40 in part.numbers_B for part in block.parts):
             raise KeyboardInterrupt
 
     monkeypatch.setattr(engine, "_KEPT_S", 0.0)
@@ -452,3 +455,108 @@ def test_a_table_that_is_gone_on_with_has_the_same_moments(tmp_path: Path, proce
 
 def _give(block: Block) -> Block:
     return block
+
+
+def read_or_lose(first: int, stop: int, lost: int) -> Block:
+    """Images, but a file of the system's telling where `lost` is among them."""
+    if first <= lost < stop:
+        raise FileNotFoundError(2, "No such file or directory", "/share/part-3.h5")
+    return read_some(first, stop, frozenset())
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_source_that_goes_away_is_told_as_that_and_gone_on_with(
+    tmp_path: Path, processes: int
+) -> None:
+    def read(lost: int = 50) -> Iterator[ReadTask]:
+        for first in range(0, 100, 8):
+            yield functools.partial(read_or_lose, first, min(first + 8, 100), lost)
+
+    source = make_source(100, is_heavy=True, read=read)
+    with pytest.raises(DatasetError, match=r"^/share/part-3\.h5 cannot be read") as caught:
+        prepare(tmp_path / "data", source, processes)
+    assert "go on" in caught.value.hint and "--data-dir" not in caught.value.hint
+    back = make_source(100, is_heavy=True, read=functools.partial(read, -1))
+    assert prepare(tmp_path / "data", back, processes) == prepare(tmp_path / "whole", back)
+
+
+def test_a_source_whose_blocks_cannot_be_found_is_told_as_that(tmp_path: Path) -> None:
+    def read() -> Iterator[ReadTask]:
+        yield functools.partial(read_some, 0, 8, frozenset())
+        raise OSError(5, "Input/output error", "/share/table.csv")
+
+    with pytest.raises(DatasetError, match=r"^/share/table\.csv cannot be read: Input/output"):
+        prepare(tmp_path, make_source(100, read=read))
+
+
+@pytest.mark.parametrize(("unreadable", "is_allowed"), [(10, True), (11, False)])
+def test_what_was_left_out_while_listing_counts_once(
+    tmp_path: Path, unreadable: int, is_allowed: bool
+) -> None:
+    """Of 100 samples a tenth may be bad; those left out have a number and are listed as well."""
+    splits_N = np.array([0, 0, 1, 1] * 25, np.int8)
+    splits_N[1:11:2] = LEFT_OUT
+    left_out = tuple(Skipped(name=f"{n}.png", reason="torn") for n in range(1, 11, 2))
+    bad = frozenset(range(1, 11, 2)) | frozenset(range(20, 20 + unreadable - 5))
+
+    def read() -> Iterator[ReadTask]:
+        for first in range(0, 100, 10):
+            yield functools.partial(read_but_left_out, first, first + 10, bad, left_out)
+
+    source = make_source(100, splits_N=splits_N, skipped=left_out, read=read)
+    seen: list[tuple[int, int]] = []
+    preparation = PreparationConfig(max_bad=0.1)
+    name = prepared_name(_REFERENCE, preparation)
+    facts = SourceFacts(reference=_REFERENCE, preparation=preparation)
+    work = Preparation(tmp_path, name, source, facts, 1)
+    if is_allowed:
+        assert work.run(lambda done, total: seen.append((done, total))).skipped_count == 10
+        assert seen[-1] == (100, 100)
+    else:
+        with pytest.raises(DatasetError, match="of the first samples of 100 cannot be read"):
+            work.run(lambda done, total: None)
+
+
+def read_but_left_out(
+    first: int, stop: int, bad: frozenset[int], left_out: tuple[Skipped, ...]
+) -> Block:
+    """What is listed as left out is not told again."""
+    block = read_some(first, stop, bad)
+    told = tuple(one for one in block.skipped if one not in left_out)
+    return dataclasses.replace(block, skipped=told)
+
+
+def read_or_hang(first: int, hangs_from: int) -> Block:
+    while first >= hangs_from:
+        time.sleep(1)
+    return read_some(first, first + 1, frozenset())
+
+
+def test_readers_are_killed_at_once_where_it_is_broken_off(tmp_path: Path) -> None:
+    """They would have gone on for ever; what was read before is kept."""
+
+    def read(hangs_from: int = 20) -> Iterator[ReadTask]:
+        for first in range(40):
+            yield functools.partial(read_or_hang, first, hangs_from)
+
+    def break_off(done: int, total: int) -> None:
+        if done == 10:
+            raise KeyboardInterrupt
+
+    others = set(multiprocessing.active_children())
+    source = make_source(40, is_heavy=True, read=read)
+    facts = SourceFacts(reference=_REFERENCE, preparation=PreparationConfig())
+    name = prepared_name(_REFERENCE, PreparationConfig())
+    with pytest.raises(KeyboardInterrupt):
+        Preparation(tmp_path / "data", name, source, facts, 2).run(break_off)
+    deadline = time.monotonic() + 20
+    while set(multiprocessing.active_children()) - others:
+        assert time.monotonic() < deadline, "a reader is still there"
+        time.sleep(0.01)
+    counts: list[int] = []
+    again = make_source(40, is_heavy=True, read=functools.partial(read, 40))
+    spec = Preparation(tmp_path / "data", name, again, facts, 2).run(
+        lambda done, total: counts.append(done)
+    )
+    assert counts[0] == 10
+    assert spec == prepare(tmp_path / "whole", again)

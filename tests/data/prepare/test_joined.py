@@ -14,11 +14,11 @@ from tests.prepared import make_source
 from tests.tasks import MARKERS, marked_texts, stripes
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.dataset_versions import hash_data
 from tui_trainer.core.specs import SourceFacts
 from tui_trainer.data.prepare.engine import Preparation
 from tui_trainer.data.prepare.joined import join_sources
 from tui_trainer.data.prepare.source import Block, ReadTask, ReadySource, Source
-from tui_trainer.data.prepared import hash_data
 from tui_trainer.errors import DatasetError
 
 _DIGITS = DATASETS["digits"]

@@ -21,3 +21,7 @@ ReferenceArgument = Annotated[
         metavar="DATASET",
     ),
 ]
+TrustDatasetOption = Annotated[
+    bool,
+    typer.Option("--trust-code", help="Let the code that the dataset names run on this machine."),
+]

@@ -19,6 +19,7 @@ from tui_trainer.core.preview import (
     choose_bars,
     draw_bar,
     mixed_label,
+    most_bars,
 )
 from tui_trainer.core.text_safety import sanitize
 
@@ -126,22 +127,40 @@ def _draw_table(document: dict[str, Any]) -> None:
         print_line(f"… and {format_counted(left_out, 'more column')}: --json tells all")
 
 
+def fit_texts(document: dict[str, Any], screen: Screen, lines: int) -> dict[str, Any]:
+    """The document with as many of its texts as are drawn in so many lines, and one at least."""
+    if document["kind"] != "tokens":
+        return document
+    kept: list[dict[str, Any]] = []
+    for sample in document["samples"]:
+        lines -= 1 + len(_wrap_words(sample, screen))
+        if lines < 0 and kept:
+            break
+        kept.append(sample)
+    return document | {"samples": kept}
+
+
 def _draw_texts(document: dict[str, Any], screen: Screen) -> None:
     for sample in document["samples"]:
         label = sanitize(label_text(sample["label"]), limit=_MOST_LABEL)
         head = f"{label}  {_styled(format_counted(sample['length'], 'word'), _DIM, screen)}"
         print_drawing(head if not screen.colors else f"{_CYAN}{label}{_PLAIN}{head[len(label) :]}")
-        words = " ".join(_UNKNOWN if word is None else sanitize(word) for word in sample["words"])
-        width = max(20, screen.columns - 4)
-        lines = textwrap.wrap(words, width, max_lines=_TEXT_LINES, placeholder=" …")
-        print_drawing(textwrap.indent("\n".join(lines), "  "))
+        print_drawing(textwrap.indent("\n".join(_wrap_words(sample, screen)), "  "))
+
+
+def _wrap_words(sample: dict[str, Any], screen: Screen) -> list[str]:
+    """The first words of a text in lines; an empty text is an empty line."""
+    words = " ".join(_UNKNOWN if word is None else sanitize(word) for word in sample["words"])
+    width = max(20, screen.columns - 4)
+    return textwrap.wrap(words, width, max_lines=_TEXT_LINES, placeholder=" …") or [""]
 
 
 def _draw_bars(document: dict[str, Any], screen: Screen) -> None:
     """How many samples of the split are of each class, in columns read downwards."""
     histogram = document["histogram"]
     labels = [sanitize(bar["label"], limit=_MOST_LABEL) for bar in histogram]
-    bars, left_out = choose_bars(labels, [bar["count"] for bar in histogram])
+    most = most_bars(screen.columns, screen.lines)
+    bars, left_out = choose_bars(labels, [bar["count"] for bar in histogram], most)
     if not bars:
         return
     columns = bar_columns(len(bars), screen.columns)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from tui_trainer.cli.data.unfinished import describe_unfinished
 from tui_trainer.cli.output import Column, print_line, print_table
 from tui_trainer.core.config import PreparationConfig
 from tui_trainer.core.format import format_bytes, format_count, format_counted, format_metric
@@ -18,6 +19,11 @@ _LABEL_WIDTH = 40
 # As many as people compare; --json has them whole.
 _HASH_DIGITS = 16
 
+_MEANINGS = {
+    "changed": "; what it was prepared from has changed since",
+    "earlier": "; kept for the runs that were trained on it",
+}
+
 
 def print_facts(row: dict[str, Any]) -> None:
     """What it is, where it lies and where it comes from, a line each."""
@@ -26,10 +32,12 @@ def print_facts(row: dict[str, Any]) -> None:
         "dataset": row["dataset"],
         "about": row["title"],
         "here": f"{row['here']}{size}",
+        "to get it": _command(row),
+        "unfinished": describe_unfinished(row["unfinished"]) if row["unfinished"] else None,
         "problem": row["problem"],
         "of": _contents(row),
         "splits": ", ".join(f"{format_count(n)} {split}" for split, n in row["counts"].items()),
-        "from": row["reference"] if row["reference"] != row["dataset"] else None,
+        "from": _source(row),
         "origin": row["origin"],
         "source": row["source"] if row["source"] != row["reference"] else None,
         "licence": row["licence"],
@@ -37,12 +45,30 @@ def print_facts(row: dict[str, Any]) -> None:
         "set aside": f"{format_count(row['skipped_count'])}" if row.get("skipped_count") else None,
         "shared": _shared(row.get("shared_count")),
     }
-    if row["here"] == "changed":
-        facts["here"] += "; what it was prepared from has changed since"
+    facts["here"] += _MEANINGS.get(row["here"], "")
     width = max(len(key) for key, value in facts.items() if value)
     for key, value in facts.items():
         if value:
-            print_line(f"{key:<{width}}  {value}")
+            print_line(f"{key:<{width}}  {value}", indent=width + 2)
+
+
+def _command(row: dict[str, Any]) -> str | None:
+    """What to type to have a dataset of the catalogue, of which nothing is here."""
+    if row["here"] != "no":
+        return None
+    size = f" (downloads {format_bytes(row['download_bytes'])})" if row["download_bytes"] else ""
+    return f"tuitrain data get {row['dataset']}{size}"
+
+
+def _source(row: dict[str, Any]) -> str | None:
+    """What it was prepared from, and without alarm what of that is gone: nobody needs it again."""
+    reference, missing = row["reference"], row["source_missing"]
+    if reference == row["dataset"]:
+        return None
+    if not missing:
+        return str(reference)
+    which = f"{', '.join(missing)}: " if "+" in reference else ""
+    return f"{reference} ({which}not there any more; the data stay good)"
 
 
 def _contents(row: dict[str, Any]) -> str | None:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from tui_trainer.cli.options import DataDirOption, JsonOption
-from tui_trainer.cli.output import print_json, print_line
+from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.format import format_counted
 from tui_trainer.errors import DatasetError, ExitStatus
 from tui_trainer.paths import choose_data_dir
 from tui_trainer.store.dataset_lookup import find_prepared
+from tui_trainer.store.dataset_source import missing_sources
 from tui_trainer.store.datasets import (
     has_changed,
+    is_prepared,
     prepared_names,
     read_spec,
     remove_dataset,
     verify_dataset,
 )
+from tui_trainer.store.unfinished import find_unfinished, remove_unfinished
 
 
 def verify(
@@ -34,10 +38,10 @@ def verify(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every file of prepared datasets against its recorded SHA-256.
+    """Check every file of prepared datasets.
 
-    It also tells whether what they were prepared from has changed since. The exit status is 1
-    where something is damaged.
+    Each is hashed and compared with the SHA-256 that was recorded. It also tells whether what they
+    were prepared from has changed since. The exit status is 1 where something is damaged.
     """
     from tui_trainer.cli.progress import watch_job
 
@@ -61,9 +65,11 @@ def _verify(folder: Path, name: str, report: Any) -> dict[str, Any]:
     from tui_trainer.core.job_progress import JobProgress
 
     row: dict[str, Any] = {"dataset": name, "files": None, "intact": False, "changed": None}
+    row["source_missing"] = []
     try:
         spec = read_spec(folder, name)
-        row["changed"] = has_changed(spec)
+        row["changed"] = has_changed(folder, spec)
+        row["source_missing"] = missing_sources(spec)
         row["files"] = verify_dataset(
             folder,
             name,
@@ -79,6 +85,8 @@ def _print(row: dict[str, Any]) -> None:
         print_line(f"{row['dataset']}: damaged: {row['problem']} {row['hint']}")
         return
     print_line(f"{row['dataset']}: {format_counted(row['files'], 'file')}, each as it was written")
+    for path in row["source_missing"]:
+        print_line(f"{row['dataset']}: source: {path} (not there any more; the data stay good)")
     if row["changed"]:
         print_line(
             f"{row['dataset']}: what it was prepared from has changed since; the next training "
@@ -91,13 +99,32 @@ def remove(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete prepared datasets from the data folder; what they were prepared from stays."""
+    """Delete prepared datasets; what they were made from stays.
+
+    What an unfinished preparation left is deleted by its name, too.
+    """
     folder = choose_data_dir(data_dir)
     # All are found before the first is gone.
-    chosen = list(dict.fromkeys(find_prepared(folder, name, Path.cwd()) for name in names))
+    chosen = list(dict.fromkeys(_find(folder, name) for name in names))
     for name in chosen:
-        remove_dataset(folder, name)
+        delete = remove_dataset if is_prepared(folder, name) else remove_unfinished
+        delete(folder, name, functools.partial(say, f"waiting: another process prepares {name}"))
         if not as_json:
             print_line(f"removed {name}")
     if as_json:
         print_json([{"dataset": name, "removed": True} for name in chosen])
+
+
+def _find(folder: Path, text: str) -> str:
+    """The name of a prepared dataset, else of one whose preparation was cut off.
+
+    Raises:
+        DatasetError: there is neither.
+    """
+    try:
+        return find_prepared(folder, text, Path.cwd())
+    except DatasetError:
+        begun = find_unfinished(folder, text, Path.cwd())
+        if begun is None:
+            raise
+        return begun.name

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from tui_trainer.cli.data.arguments import ReferenceArgument
+from tui_trainer.cli.data.arguments import ReferenceArgument, TrustDatasetOption
 from tui_trainer.cli.options import (
     SETTING_OPTIONS,
     DataDirOption,
     JsonOption,
-    TrustCodeOption,
     with_options_of,
 )
-from tui_trainer.cli.output import print_json, print_line, say
-from tui_trainer.core.catalog import DATASETS, find_dataset
+from tui_trainer.cli.output import print_json, print_line
+from tui_trainer.cli.prepared_names import find_source
+from tui_trainer.core.catalog import find_dataset
 from tui_trainer.core.config import PreparationConfig
 from tui_trainer.core.dataset_reference import code_parts, is_own, settle_reference
-from tui_trainer.core.format import (
-    format_bytes,
-    format_duration,
-)
+from tui_trainer.core.format import format_bytes, format_duration
 from tui_trainer.core.job_reports import describe_preparation, warn_of_preparation
 from tui_trainer.errors import DatasetError, UsageError
 from tui_trainer.paths import choose_data_dir
 
 _SHOWN_SKIPPED = 3
+_STOPPING = "stopping: what was read is kept; go on with the same command"
 
 
 @with_options_of("preparation")
@@ -40,14 +36,14 @@ def get(
     again: Annotated[
         bool, typer.Option("--again", help="Prepare it anew, even if it is here and unchanged.")
     ] = False,
-    trust_code: TrustCodeOption = False,
+    trust_code: TrustDatasetOption = False,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare a dataset: download and read it once, so that training opens it at once.
+    """Prepare a dataset: download or read it once.
 
-    What is here and unchanged is left as it is. Ctrl-C keeps what is done; the same command goes
-    on from there.
+    Any training opens at once what is prepared. What is here and unchanged is left as it is.
+    Ctrl-C keeps what was read; the same command goes on from there.
     """
     _prepare(reference, flags, data_dir, as_json, again=again, trust_code=trust_code)
 
@@ -64,9 +60,10 @@ def import_dataset(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare a dataset of the catalogue from its official files, which you have.
+    """Prepare a dataset of the catalogue from files you have.
 
-    Your own data need no import: name them as folder:PATH, csv:PATH and so on.
+    They are its official ones, packed or not. Your own data need no import: name them as
+    folder:PATH, csv:PATH and so on.
     """
     if is_own(name):
         raise UsageError(
@@ -99,13 +96,13 @@ def _prepare(
         named_code=tuple(code_parts(settled)) if is_own(reference) else (),
         **wanted,
     )
-    try:
-        with watch_job() as watcher:
-            value = run_job(job, watcher.say, report=watcher.report)
-    except KeyboardInterrupt:
-        command = shlex.join(["tuitrain", *sys.argv[1:]])
-        say(f"stopped; what was done is kept: go on with the same command, {command}")
-        raise
+    with watch_job() as watcher:
+        value = run_job(
+            job,
+            watcher.say,
+            report=watcher.report,
+            on_interrupt=lambda: watcher.close(_STOPPING),
+        )
     value |= _set_aside(folder, value["dataset"])
     if as_json:
         print_json(value)
@@ -117,25 +114,10 @@ def _read_names(
     folder: Path, reference: str, flags: dict[str, str]
 ) -> tuple[str, PreparationConfig]:
     """What to prepare and how; the name of a prepared dataset stands for what it was made from."""
-    from tui_trainer.store.datasets import is_prepared, read_spec
-
-    is_name = Path(reference).name == reference and not is_own(reference)
-    if reference in DATASETS or not is_name or not is_prepared(folder, reference):
-        return settle_reference(reference, Path.cwd()), read_preparation(flags)
-    try:
-        source = read_spec(folder, reference).source
-    except DatasetError as error:
-        hint = f"Delete it with: tuitrain data remove {reference}; prepare what it was made from."
-        raise DatasetError(error.message, hint) from error
-    if source is None:
-        raise DatasetError(f"{reference} does not tell what it was made from.", "Name that.")
-    if flags:
-        option = next(iter(flags)).replace("_", "-")
-        raise UsageError(
-            f"{reference} was prepared with options of its own.",
-            f"Leave out --{option}, or name what it was made from: {source.reference}.",
-        )
-    return source.reference, source.preparation
+    source = find_source(folder, reference, flags)
+    if source is not None:
+        return source.reference, source.preparation
+    return settle_reference(reference, Path.cwd()), read_preparation(flags)
 
 
 def read_preparation(flags: dict[str, str]) -> PreparationConfig:

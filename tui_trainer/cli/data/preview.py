@@ -5,26 +5,41 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from tui_trainer.cli.data.arguments import DatasetArgument
-from tui_trainer.cli.graphics import Screen, Wanted, choose_screen
+from tui_trainer.cli.data.preview_options import (
+    AugmentedOption,
+    ClassOption,
+    CountOption,
+    GraphicsOption,
+    PresetOption,
+    SaveOption,
+    SeedOption,
+    SetOption,
+    SplitOption,
+)
+from tui_trainer.cli.graphics import Screen, choose_screen
 from tui_trainer.cli.options import SETTING_OPTIONS, DataDirOption, JsonOption, with_options_of
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config import AugmentConfig
 from tui_trainer.core.config.resolve import DEFAULT_PRESET
 from tui_trainer.core.jobs import PreviewJob
-from tui_trainer.core.preview import Grid, count_bar_lines, plan_grid
+from tui_trainer.core.preview import NUM_BINS, Grid, count_bar_lines, plan_grid
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.core.suggest import hint_for
 from tui_trainer.errors import ConfigError, DatasetError, StorageError, UsageError
 from tui_trainer.paths import choose_data_dir
 
 _USUAL_COUNT = 20
-_USUAL_ROWS = 10
+_USUAL_ROWS, _LEAST_ROWS = 10, 3
+# A title, an empty line over the bars, and the line of the prompt.
+_OTHER_LINES = 3
+# The head of a table, and the line that tells of columns left out.
+_TABLE_LINES = 2
+# A label and a line of words.
+_LEAST_TEXT_LINES = 2
 _MOST_VERSIONS = 7
 # Of `as stored`, which stands over the first column of variations.
 _HEAD_WIDTH = 9
@@ -36,89 +51,66 @@ def preview(
     name: DatasetArgument,
     *,
     flags: dict[str, str],
-    split: Annotated[
-        str, typer.Option("--split", help="Which part of it.", metavar="NAME")
-    ] = "train",
-    count: Annotated[
-        int | None,
-        typer.Option(
-            "--count",
-            min=1,
-            max=400,
-            help="How many samples (default: what fits the terminal).",
-            show_default=False,
-            metavar="N",
-        ),
-    ] = None,
-    class_: Annotated[
-        str | None,
-        typer.Option(
-            "--class", help="Samples of this class alone.", show_default=False, metavar="NAME"
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            min=0,
-            help="What the samples are drawn from, and how they vary (default: 0 for images, "
-            "else the first ones).",
-            show_default=False,
-            metavar="N",
-        ),
-    ] = None,
-    augmented: Annotated[
-        bool, typer.Option("--augmented", help="Show each image as training varies it.")
-    ] = False,
-    preset: Annotated[
-        str, typer.Option("--preset", help="Recipe whose augmentation is shown.", metavar="NAME")
-    ] = DEFAULT_PRESET,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A setting of augment; may be repeated.", metavar="KEY=VALUE"),
-    ] = None,
-    graphics: Annotated[
-        Wanted, typer.Option("--graphics", help="How to draw; auto asks the terminal.")
-    ] = "auto",
-    save: Annotated[
-        Path | None,
-        typer.Option(
-            "--save", help="Write the images to a PNG file too.", show_default=False, metavar="FILE"
-        ),
-    ] = None,
+    split: SplitOption = "train",
+    count: CountOption = None,
+    class_: ClassOption = None,
+    seed: SeedOption = 0,
+    augmented: AugmentedOption = False,
+    preset: PresetOption = DEFAULT_PRESET,
+    set_: SetOption = None,
+    graphics: GraphicsOption = "auto",
+    save: SaveOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Look at samples of a prepared dataset, with their labels and how many there are of each.
+    """Look at samples of a prepared dataset.
 
-    Images are drawn in the terminal, by kitty or sixel graphics where it has them, else by half
-    blocks. Of a table the first rows are shown, of texts the first words.
+    They are drawn with their labels, one of each class in turn, and with how many there are of
+    each. Images are shown by kitty or sixel graphics where the terminal has them, else by half
+    blocks; of a table rows are shown, of texts the first words.
     """
     from tui_trainer.store.dataset_lookup import find_prepared
     from tui_trainer.store.datasets import read_spec
 
     folder = choose_data_dir(data_dir)
     spec = read_spec(folder, find_prepared(folder, name, Path.cwd()))
-    is_image = spec.kind == "image"
     check_choice(spec, split, save)
     wants_varied = augmented or bool(flags) or bool(set_)
     augment = read_augment(spec, flags, set_ or [], preset) if wants_varied else None
     screen = None if as_json else choose_screen(graphics, os.environ)
-    grid = lay_out(spec, screen, is_varied=augment is not None)
+    room = count_lines(spec, screen, is_varied=wants_varied, is_saved=save is not None)
+    grid = lay_out(spec, screen, room, is_varied=wants_varied)
     job = PreviewJob(
         data_dir=str(folder),
         name=spec.name,
         split=split,
-        count=count or choose_count(spec, screen, grid, is_varied=augment is not None),
+        count=count or choose_count(spec, screen, grid, room, is_varied=wants_varied),
         pictures="",
         label_class=-1 if class_ is None else find_class(spec, class_),
-        seed=0 if seed is None and is_image else seed,
-        in_turn=is_image and class_ is None,
+        seed=seed,
+        in_turn=class_ is None,
         augment=augment,
         versions=max(1, min(grid.columns - 1, _MOST_VERSIONS)) if augment else 0,
     )
     value, pictures = _run(job)
-    document = {
+    document = _tell(spec, split, value, save)
+    if save is not None:
+        _save(save, document, pictures)
+    if screen is None:
+        print_json(document)
+        return
+    from tui_trainer.cli.data.drawing import draw, fit_texts
+
+    draw(document if count else fit_texts(document, screen, room), pictures, screen, grid)
+    if save is not None:
+        print_line(f"saved {save.absolute()}")
+
+
+def _tell(
+    spec: DatasetSpec, split: str, value: dict[str, Any], save: Path | None
+) -> dict[str, Any]:
+    """What the job found, and of what."""
+    return {
         "dataset": spec.name,
         "split": split,
         "kind": spec.kind,
@@ -128,16 +120,6 @@ def preview(
         **value,
         "saved": str(save.absolute()) if save else None,
     }
-    if save is not None:
-        _save(save, document, pictures)
-    if screen is None:
-        print_json(document)
-        return
-    from tui_trainer.cli.data.drawing import draw
-
-    draw(document, pictures, screen, grid)
-    if save is not None:
-        print_line(f"saved {save.absolute()}")
 
 
 def check_choice(spec: DatasetSpec, split: str, save: Path | None) -> None:
@@ -215,8 +197,18 @@ def read_augment(
     return augment
 
 
-def lay_out(spec: DatasetSpec, screen: Screen | None, *, is_varied: bool) -> Grid:
-    """How images are set side by side; of other samples none are."""
+def count_lines(
+    spec: DatasetSpec, screen: Screen | None, *, is_varied: bool, is_saved: bool
+) -> int:
+    """Lines that the terminal has for samples, beside a title, the bars and a prompt."""
+    if screen is None:
+        return 0
+    bars = count_bar_lines(len(spec.classes) or NUM_BINS, screen.columns, screen.lines)
+    return screen.lines - bars - _OTHER_LINES - is_varied - is_saved
+
+
+def lay_out(spec: DatasetSpec, screen: Screen | None, room: int, *, is_varied: bool) -> Grid:
+    """How images are set side by side in so many lines; of other samples none are."""
     if spec.kind != "image" or screen is None:
         return Grid(_USUAL_ROWS if spec.kind == "image" else 1, 1, 1)
     group = len(spec.classes) if spec.task == "classification" and not is_varied else 0
@@ -224,6 +216,7 @@ def lay_out(spec: DatasetSpec, screen: Screen | None, *, is_varied: bool) -> Gri
         screen.columns,
         (spec.shape[1], spec.shape[2]),
         screen.cell,
+        lines=room,
         group=group,
         pixels_of_cell=screen.pixels_of_cell,
         is_coarse=screen.means not in ("kitty", "sixel"),
@@ -231,15 +224,18 @@ def lay_out(spec: DatasetSpec, screen: Screen | None, *, is_varied: bool) -> Gri
     )
 
 
-def choose_count(spec: DatasetSpec, screen: Screen | None, grid: Grid, *, is_varied: bool) -> int:
-    """As many samples as fit the terminal under a title and over the bars."""
-    if spec.kind != "image":
-        return _USUAL_ROWS
+def choose_count(
+    spec: DatasetSpec, screen: Screen | None, grid: Grid, room: int, *, is_varied: bool
+) -> int:
+    """As many samples as fit into so many lines."""
     if screen is None:
-        return _USUAL_COUNT
-    bars = count_bar_lines(len(spec.classes) or _USUAL_ROWS, screen.columns)
-    rows = grid.rows_for(screen.lines - bars - 5)
-    return rows if is_varied else rows * grid.columns
+        return _USUAL_COUNT if spec.kind == "image" else _USUAL_ROWS
+    if spec.kind == "image":
+        rows = grid.rows_for(room)
+        return rows if is_varied else rows * grid.columns
+    least = _TABLE_LINES if spec.kind == "table" else 0
+    lines_each = 1 if spec.kind == "table" else _LEAST_TEXT_LINES
+    return min(_USUAL_ROWS, max(_LEAST_ROWS, (room - least) // lines_each))
 
 
 def _run(job: PreviewJob) -> tuple[dict[str, Any], Any]:

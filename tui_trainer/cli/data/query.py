@@ -15,14 +15,17 @@ from tui_trainer.cli.data.facts import (
     print_files,
     print_skipped,
 )
+from tui_trainer.cli.data.unfinished import describe_unfinished, tell_unfinished
 from tui_trainer.cli.options import DataDirOption, JsonOption
-from tui_trainer.cli.output import Column, print_json, print_table, say
+from tui_trainer.cli.output import Column, print_json, print_line, print_table, say
 from tui_trainer.core.catalog import DATASETS, DatasetEntry
+from tui_trainer.core.dataset_versions import is_earlier
 from tui_trainer.core.format import format_bytes, format_count, format_counted
 from tui_trainer.core.specs import DatasetSpec, SplitSpec
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.errors import DatasetError
 from tui_trainer.paths import choose_data_dir
+from tui_trainer.store.dataset_source import missing_sources
 from tui_trainer.store.datasets import (
     dataset_bytes,
     has_changed,
@@ -31,6 +34,7 @@ from tui_trainer.store.datasets import (
     prepared_names,
     read_spec,
 )
+from tui_trainer.store.unfinished import find_unfinished, list_unfinished
 
 _COLUMNS = (
     Column("dataset", 0),
@@ -47,30 +51,35 @@ _LICENCE_WIDTH = 40
 
 
 def list_datasets(data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
-    """List the datasets of the catalogue and your own, and which are here."""
+    """List the datasets there are, and which are here."""
     folder = choose_data_dir(data_dir)
-    own = [name for name in prepared_names(folder) if name not in DATASETS]
-    rows = [_describe(folder, name) for name in (*DATASETS, *own)]
+    begun = {one.name: tell_unfinished(one, data_dir) for one in list_unfinished(folder)}
+    names = dict.fromkeys([*DATASETS, *prepared_names(folder), *begun])
+    rows = [_describe(folder, name, begun.get(name), is_thorough=False) for name in names]
     if as_json:
         print_json(rows)
         return
-    cells = [
-        (
-            row["dataset"],
-            row["here"],
-            format_count(sum(row["counts"].values())) if row["counts"] else "–",
-            format_count(row["num_classes"]) if row["num_classes"] else "–",
-            row["kind"] or "–",
-            format_bytes(row["bytes"]) if row["bytes"] else "–",
-            sanitize(row["licence"] or "–", limit=_LICENCE_WIDTH),
-            sanitize(row["source"] or "–"),
-            sanitize(row["title"] or "–"),
-        )
-        for row in rows
-    ]
-    left_out = len(_COLUMNS) - print_table(_COLUMNS, cells)
+    left_out = len(_COLUMNS) - print_table(_COLUMNS, [_cells(row) for row in rows])
+    if begun:
+        print_line("")
+    for name, one in begun.items():
+        print_line(f"{name}: {describe_unfinished(one)}", indent=2)
     if left_out:
         say(f"{format_counted(left_out, 'column')} more in a wider terminal; --json tells all")
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        sanitize(row["dataset"]),
+        row["here"],
+        format_count(sum(row["counts"].values())) if row["counts"] else "–",
+        format_count(row["num_classes"]) if row["num_classes"] else "–",
+        row["kind"] or "–",
+        format_bytes(row["bytes"]) if row["bytes"] else "–",
+        sanitize(row["licence"] or "–", limit=_LICENCE_WIDTH),
+        sanitize(row["source"] or "–"),
+        sanitize(row["title"] or "–"),
+    )
 
 
 def info(
@@ -80,12 +89,18 @@ def info(
     from tui_trainer.store.dataset_lookup import find_prepared, read_skipped
 
     folder = choose_data_dir(data_dir)
-    # What is not here is told of all the same, if the catalogue knows it.
-    is_known = name in DATASETS and not is_prepared(folder, name)
-    found = name if is_known else find_prepared(folder, name, Path.cwd())
-    row = _describe(folder, found)
+    begun = find_unfinished(folder, name, Path.cwd())
+    told = tell_unfinished(begun, data_dir) if begun else None
+    if name in DATASETS or is_prepared(folder, name) or begun is None:
+        # What is not here is told of all the same, if the catalogue knows it.
+        is_known = name in DATASETS and not is_prepared(folder, name)
+        found = name if is_known else find_prepared(folder, name, Path.cwd())
+    else:
+        found = begun.name
+    row = _describe(folder, found, told, is_thorough=True)
     spec = read_spec(folder, found) if row["prepared"] else None
     skipped = read_skipped(folder, spec) if spec else []
+    row["source_missing"] = missing_sources(spec) if spec else []
     row |= _details(spec) | {"skipped": msgspec.to_builtins(skipped)}
     if as_json:
         print_json(row)
@@ -98,14 +113,17 @@ def info(
         print_files(spec)
 
 
-def _describe(folder: Path, name: str) -> dict[str, Any]:
-    """What is known of a dataset, here or not."""
+def _describe(
+    folder: Path, name: str, unfinished: dict[str, Any] | None, *, is_thorough: bool
+) -> dict[str, Any]:
+    """What is known of a dataset, here or not; `is_thorough` is as of `has_changed`."""
     entry, spec, problem = DATASETS.get(name), None, None
-    here = "no"
+    here = "no" if unfinished is None else "unfinished"
     if is_prepared(folder, name):
         try:
             spec = read_spec(folder, name)
-            here = "changed" if has_changed(spec) else "yes"
+            changed = has_changed(folder, spec, is_thorough=is_thorough)
+            here = "earlier" if is_earlier(name) else "changed" if changed else "yes"
         except DatasetError as error:
             problem = error.message
             here = "outdated" if is_outdated(folder, name) else "damaged"
@@ -114,8 +132,9 @@ def _describe(folder: Path, name: str) -> dict[str, Any]:
         "here": here,
         "prepared": spec is not None,
         "bytes": dataset_bytes(spec) if spec else None,
-        "path": str(folder / name) if here != "no" else None,
+        "path": str(folder / name) if here not in ("no", "unfinished") else None,
         "problem": problem,
+        "unfinished": unfinished,
     }
 
 

@@ -16,6 +16,7 @@ from tui_trainer.data.prepared import load_file
 from tui_trainer.data.processes import allowed_cores
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import make_folder, sweep_hidden_of
+from tui_trainer.store.dataset_versions import earlier_kept
 from tui_trainer.store.datasets import (
     arrays_of,
     check_array_file,
@@ -26,6 +27,7 @@ from tui_trainer.store.datasets import (
     read_spec,
 )
 from tui_trainer.store.file_lock import locked
+from tui_trainer.store.unfinished import Beginning, note_beginning
 
 
 def _load_nothing(name: str) -> Mapping[str, Any]:
@@ -83,7 +85,18 @@ def prepare_dataset(
             source = open_source(reference, preparation, means)
             origin = SourceFacts(reference=reference, preparation=preparation)
             work = Preparation(data_dir, name, source, origin, processes or allowed_cores())
-            return work.run(report)
+            beginning = Beginning(
+                reference=reference,
+                preparation=preparation,
+                total=len(source.labels_N),
+                originals=str(originals or ""),
+            )
+            note_beginning(data_dir, name, beginning)
+            with earlier_kept(data_dir, name) as kept:
+                spec = work.run(report)
+            for folder in kept:
+                say(f"the version that runs were trained on stays for them as {folder}")
+            return spec
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise DatasetError(
@@ -105,4 +118,4 @@ def _find(data_dir: Path, name: str) -> DatasetSpec | None:
     except DatasetError:
         # Damaged or of an older version: it is prepared again.
         return None
-    return None if has_changed(spec) else spec
+    return None if has_changed(data_dir, spec) else spec

@@ -25,8 +25,18 @@ class ArrayWriter:
     mapped file counts as memory of this process until the disk has it.
     """
 
-    def __init__(self, file: Path, dtype: str, row_shape: tuple[int, ...], rows: int = 0) -> None:
+    def __init__(
+        self,
+        file: Path,
+        dtype: str,
+        row_shape: tuple[int, ...],
+        rows: int = 0,
+        *,
+        expected_rows: int = 0,
+    ) -> None:
         """Begin a file, or go on with one after its first `rows`.
+
+        If there are `expected_rows` in the end, finishing takes half the time.
 
         Raises:
             OSError: the file cannot be written, or does not hold so many rows.
@@ -36,8 +46,10 @@ class ArrayWriter:
         self._dtype = np.dtype(dtype)
         self._row_shape = row_shape
         self.row_bytes = self._dtype.itemsize * math.prod(row_shape)
-        self._digest = hashlib.sha256()
-        header = self._header()
+        # Of the whole file, if it comes to have the rows that are expected.
+        self._expected_header = self._header(expected_rows)
+        self._digest = hashlib.sha256(self._expected_header)
+        header = self._header(self.rows)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (0 if rows else os.O_TRUNC)
         self._descriptor = os.open(file, flags, 0o600)
         try:
@@ -63,7 +75,7 @@ class ArrayWriter:
         """The rows from `start` to `stop` as they lie in the file."""
         rows = np.empty((stop - start, *self._row_shape), self._dtype)
         rest = rows.reshape(-1).view(np.uint8).data
-        offset = len(self._header()) + start * self.row_bytes
+        offset = len(self._expected_header) + start * self.row_bytes
         # A call of the system gives at most 2 GiB.
         while rest:
             piece = os.pread(self._descriptor, min(len(rest), _PIECE_BYTES), offset)
@@ -89,19 +101,21 @@ class ArrayWriter:
         Raises:
             OSError: it cannot be written, or was not.
         """
-        header = self._header()
+        header = self._header(self.rows)
         os.pwrite(self._descriptor, header, 0)
         os.fsync(self._descriptor)
         self.close()
-        whole, body = hashlib.sha256(), hashlib.sha256()
+        whole = hashlib.sha256(header)
+        is_expected = header == self._expected_header
+        written = whole if is_expected else hashlib.sha256(self._expected_header)
         with open(self._file, "rb") as file:
             stored = file.read(len(header))
-            whole.update(stored)
             while piece := file.read(_PIECE_BYTES):
                 whole.update(piece)
-                body.update(piece)
+                if not is_expected:
+                    written.update(piece)
             size_bytes = file.tell()
-        if stored != header or body.digest() != self._digest.digest():
+        if stored != header or written.digest() != self._digest.digest():
             raise OSError(errno.EIO, "The disk did not give it back as it was written")
         return ArrayFile(
             file=self._file.name,
@@ -111,12 +125,12 @@ class ArrayWriter:
             sha256=whole.hexdigest(),
         )
 
-    def _header(self) -> bytes:
-        """The header for as many rows as there are; its length does not depend on them."""
+    def _header(self, rows: int) -> bytes:
+        """The header for so many rows; its length does not depend on them."""
         stream = io.BytesIO()
         empty = np.empty((0, *self._row_shape), self._dtype)
         facts = np.lib.format.header_data_from_array_1_0(empty)
-        facts["shape"] = (self.rows, *self._row_shape)
+        facts["shape"] = (rows, *self._row_shape)
         np.lib.format.write_array_header_1_0(stream, facts)
         return stream.getvalue()
 

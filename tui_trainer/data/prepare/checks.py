@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import numpy.typing as npt
 
 from tui_trainer.core.specs import INPUT_DTYPES, KIND_NOUNS, LABEL_DTYPES
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.data.prepare.source import Block, Facts, Source
-from tui_trainer.errors import DatasetError
+from tui_trainer.errors import DatasetError, DiskFullError
 
 _REMEDY = "Check that the files belong together and are undamaged."
 _SHOWN_CLASSES = 3
+_SHOWN_LENGTH = 300
+
+
+@contextmanager
+def source_errors_told(reference: str) -> Iterator[None]:
+    """While a source is read, an error of the system is told as one of the source.
+
+    Raises:
+        DatasetError: a file of it cannot be read any more; it names the file, or the source where
+            the system does not tell which file it was.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DiskFullError.numbers:
+            # Reading fills no disk: it is told as what it is.
+            raise
+        file = reference if error.filename is None else os.fsdecode(error.filename)
+        told = sanitize(error.strerror or str(error), limit=_SHOWN_LENGTH).rstrip(".")
+        raise DatasetError(
+            f"{sanitize(file, limit=_SHOWN_LENGTH)} cannot be read: {told}.",
+            "See that it is there, and that the disk or share it lies on answers; then go on with "
+            "the same command.",
+        ) from error
 
 
 def check_labels(source: Source) -> None:

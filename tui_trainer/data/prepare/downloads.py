@@ -1,12 +1,12 @@
 """Fetching published files over HTTP: resumed where it broke off, and checked when it is there.
 
 A file is collected beside its place as `NAME.part`, and what the server called that version of it
-as `NAME.part.tag`; it comes to its place once its MD5 is right. Only http and https are spoken,
-certificates are verified, and https never leads to http. The proxies of the environment are used.
+as as `NAME.part.tag`; it comes to its place once its MD5 is right.
 """
 
 from __future__ import annotations
 
+import contextlib
 import email.message
 import errno
 import hashlib
@@ -21,10 +21,11 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from tui_trainer import __version__
 from tui_trainer.core.text_safety import sanitize
+from tui_trainer.data.prepare.http_opener import DownloadError, describe, make_opener
 
 Report = Callable[[int, int, str], object]
 """`report(done, total, name)`: bytes of a file that are here, of how many (0: not known)."""
@@ -38,12 +39,10 @@ _MOST_ATTEMPTS = 100
 # A server that sends less than this in that time counts as one that hangs.
 _LEAST_BYTES, _LEAST_IN_S = 16 << 10, 60.0
 _LATER = (408, 425, 429, 500, 502, 503, 504)
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-_SHOWN_LENGTH = 200
-
-
-class DownloadError(Exception):
-    """A file that could not be fetched; the reason is a clause for people."""
+# No more digits than any size has.
+_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})")
+_BEYOND_END = re.compile(r"bytes \*/([0-9]{1,18})")
+_LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class _BrokenError(Exception):
@@ -92,6 +91,10 @@ def fetch_file(
         download = _Download(url, file, max_bytes, report, patience or Patience())
         try:
             download.run()
+            if _md5_of(download.part) != md5 and download.is_resumed:
+                # What was here before may be damaged: once, all of it comes again.
+                download.discard()
+                download.run()
             if _md5_of(download.part) != md5:
                 download.discard()
                 raise DownloadError("what it gives is not the published file (MD5 differs)")
@@ -105,7 +108,12 @@ def fetch_file(
 
 
 class _Download:
-    """One file from one address."""
+    """One file from one address.
+
+    Attributes:
+        part: What is here of it.
+        is_resumed: Whether some of it was here before it was asked for.
+    """
 
     def __init__(
         self, url: str, file: Path, max_bytes: int, report: Report, patience: Patience
@@ -114,9 +122,10 @@ class _Download:
         self._tag = file.with_name(f"{file.name}.part.tag")
         self._url, self._name, self._max_bytes = url, file.name, max_bytes
         self._report, self._patience = report, patience
-        self._opener = _make_opener()
+        self._opener = make_opener()
         self._reported_at = 0.0
         self._has_received = False
+        self.is_resumed = False
 
     def run(self) -> None:
         """Fetch all of it, in as many attempts as bring it on."""
@@ -146,18 +155,19 @@ class _Download:
                 offset, total = self._place_of(response)
                 self._receive(response, offset, total)
         except urllib.error.HTTPError as error:
-            with error:
+            # As a context of its own it fails where the answer was not read.
+            with contextlib.closing(error):
                 self._judge(error)
         except (urllib.error.URLError, TimeoutError, http.client.HTTPException) as error:
             told = getattr(error, "reason", None) or error
             if isinstance(told, ssl.SSLCertVerificationError):
-                raise DownloadError(f"its certificate is not right: {_describe(told)}") from error
+                raise DownloadError(f"its certificate is not right: {describe(told)}") from error
             is_unreachable = isinstance(error, urllib.error.URLError)
-            raise _BrokenError(_describe(told), is_unreachable=is_unreachable) from error
+            raise _BrokenError(describe(told), is_unreachable=is_unreachable) from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
                 raise
-            raise _BrokenError(_describe(error)) from error
+            raise _BrokenError(describe(error)) from error
 
     def _open(self) -> Any:
         headers = {"User-Agent": f"tuitrain/{__version__}", "Accept-Encoding": "identity"}
@@ -166,18 +176,25 @@ class _Download:
             # Only the same version of the file is gone on with; of another, all comes again.
             headers |= {"Range": f"bytes={size}-", "If-Range": tag}
         request = urllib.request.Request(self._url, headers=headers)
-        return self._opener.open(request, timeout=self._patience.timeout_s)
+        try:
+            return self._opener.open(request, timeout=self._patience.timeout_s)
+        except (ValueError, OverflowError) as error:
+            if isinstance(error, OSError):
+                raise
+            # It leads on to a host or a port that cannot be.
+            raise DownloadError(f"it leads nowhere: {describe(error)}") from error
 
     def _place_of(self, response: Any) -> tuple[int, int]:
         """Where in the file the response begins, and how long the file is; 0 where unknown."""
         length = response.headers.get("Content-Length", "")
-        offset, total = 0, int(length) if length.isdecimal() else 0
+        offset, total = 0, int(length) if _LENGTH.fullmatch(length) else 0
         if response.status == 206:
             told = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if told is None or int(told[1]) != self._size():
                 self.discard()
                 raise _BrokenError("it gives another part of the file than was asked for")
-            offset, total = int(told[1]), int(told[3])
+            offset, total = int(told[1]), int(told[2])
+            self.is_resumed = offset > 0
         elif response.status != 200:
             raise DownloadError(f"it answers with status {response.status}")
         else:
@@ -217,8 +234,9 @@ class _Download:
         """What an answer of failure means."""
         if error.code == 416:
             # There is nothing after what is here: it is all, or of another version.
-            told = re.fullmatch(r"bytes \*/(\d+)", error.headers.get("Content-Range", ""))
+            told = _BEYOND_END.fullmatch(error.headers.get("Content-Range", ""))
             if told is not None and int(told[1]) == self._size():
+                self.is_resumed = True
                 return
             self.discard()
             raise _BrokenError("it has no such part of the file") from error
@@ -253,48 +271,6 @@ class _Download:
         tag = etag if etag.startswith('"') else headers.get("Last-Modified", "")
         if tag:
             self._tag.write_text(f"{self._url}\n{tag}", "utf-8")
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but not to what is less safe."""
-
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        scheme = newurl.partition(":")[0].lower()
-        if scheme not in ("http", "https") or (req.type == "https" and scheme == "http"):
-            raise DownloadError(f"it leads on to {sanitize(newurl, limit=_SHOWN_LENGTH)}")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _make_opener() -> urllib.request.OpenerDirector:
-    """What opens addresses: of files, ftp and the like it knows nothing."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-        _Redirects(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
-def _describe(reason: object) -> str:
-    if isinstance(reason, TimeoutError):
-        return "it does not answer in time"
-    if isinstance(reason, OSError) and reason.strerror:
-        return sanitize(reason.strerror, limit=_SHOWN_LENGTH)
-    return sanitize(str(reason), limit=_SHOWN_LENGTH) or type(reason).__name__
 
 
 def _md5_of(file: Path) -> str:

@@ -1,12 +1,12 @@
-"""From a source to a prepared dataset: read in order, checked, measured, published whole."""
+"""From a source to a prepared dataset: read in order, and resumed where it was broken off."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import os
+import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -15,34 +15,28 @@ import numpy.typing as npt
 
 from tui_trainer import paths
 from tui_trainer.core.format import format_count
-from tui_trainer.core.sealed_json import encode_sealed
-from tui_trainer.core.specs import (
-    DATASET_VERSION,
-    DatasetSpec,
-    Skipped,
-    SourceFacts,
-    SplitSpec,
-)
-from tui_trainer.data.prepare.checks import check_block, check_labels, check_split
+from tui_trainer.core.specs import DATASET_VERSION, DatasetSpec, Skipped, SourceFacts
+from tui_trainer.data.prepare.checks import check_labels, check_split, source_errors_told
+from tui_trainer.data.prepare.measured_block import BlockReader, MeasuredBlock
 from tui_trainer.data.prepare.progress_file import (
     Progress,
     read_progress,
     write_progress,
 )
-from tui_trainer.data.prepare.source import LEFT_OUT, SPLITS, Block, Source
+from tui_trainer.data.prepare.publishing import publish_dataset
+from tui_trainer.data.prepare.source import LEFT_OUT, SPLITS, ReadTask, Source
 from tui_trainer.data.prepare.split_writer import Reached, SplitWriter
 from tui_trainer.data.prepare.task_runner import read_blocks
 from tui_trainer.data.split import split_off
 from tui_trainer.errors import DatasetError
-from tui_trainer.store.atomic import holds, make_folder, new_folder, write_durable
-from tui_trainer.store.dataset_lookup import SKIPPED_LIST
-from tui_trainer.store.datasets import discard_leftovers, remember_verified
+from tui_trainer.store.atomic import make_folder
+from tui_trainer.store.datasets import discard_leftovers
+from tui_trainer.store.source_stamps import STAMP_LIST
 
 Report = Callable[[int, int], object]
 """`report(done, total)`: samples that have been looked at, of how many."""
 
 _KEPT_S = 2.0
-_PIECE_ROWS = 1 << 16
 _SHOWN_REASONS = 3
 
 
@@ -60,7 +54,8 @@ class Preparation:
         self._name, self._source, self._origin = name, source, origin
         self._data_dir, self._processes = data_dir, processes
         self._splits_N = _choose_splits(source, origin)
-        self._total = len(source.labels_N)
+        self._listed_counts = _count_splits(self._splits_N)
+        self._total = sum(self._listed_counts.values()) + len(source.skipped)
         self._work = data_dir / f"{paths.UNFINISHED_DATASET}{name}"
         self._progress = Progress(identity=_identify(source, origin, self._splits_N))
         self._writers: dict[str, SplitWriter] = {}
@@ -70,7 +65,7 @@ class Preparation:
         """Read everything that was not read before, and publish the dataset.
 
         Raises:
-            DatasetError: too much of it cannot be read, or it cannot be written.
+            DatasetError: too much of it or all of it cannot be read, or it cannot be written.
         """
         folder = self._data_dir / self._name
         try:
@@ -78,10 +73,12 @@ class Preparation:
             self._begin()
             try:
                 self._read(report)
-                return self._publish(folder)
+                spec = self._publish(folder)
             finally:
                 for writer in self._writers.values():
                     writer.close()
+            discard_leftovers(self._data_dir, self._name)
+            return spec
         except OSError as error:
             raise DatasetError(
                 f"{folder} cannot be written: {error.strerror or error}.",
@@ -103,49 +100,62 @@ class Preparation:
             self._open_writers()
 
     def _open_writers(self) -> None:
-        found = np.unique(self._splits_N)
-        for number, split in enumerate(SPLITS):
-            if number in found:
+        facts, labels_N = self._source.facts, self._source.labels_N
+        for split, listed in self._listed_counts.items():
+            if listed:
                 reached = self._progress.reached.get(split, Reached())
-                facts, labels_N = self._source.facts, self._source.labels_N
-                self._writers[split] = SplitWriter(self._work, split, facts, labels_N, reached)
+                self._writers[split] = SplitWriter(
+                    self._work, split, facts, labels_N, reached, listed
+                )
 
     def _read(self, report: Report) -> None:
         skipped = list(self._progress.skipped) or list(self._source.skipped)
-        blocks, kept_at = self._progress.blocks, time.monotonic()
-        done = sum(writer.reached.samples for writer in self._writers.values()) + len(skipped)
-        report(done, self._total)
+        count, kept_at = self._progress.blocks, time.monotonic()
+        report(self._count_written() + len(skipped), self._total)
         # What was read before a break may be too much already, and nothing be left to read.
         self._check_skipped(skipped)
         try:
-            for block in read_blocks(self._source, blocks, self._processes):
-                check_block(self._source.facts, block)
-                # Until it is counted, too: who goes on would read it a second time.
-                self._is_torn = True
-                self._append(block)
-                skipped += block.skipped
-                blocks += 1
-                self._is_torn = False
-                self._check_skipped(skipped)
-                done += len(block.numbers_B) + len(block.skipped)
-                report(done, self._total)
-                if time.monotonic() - kept_at > _KEPT_S:
-                    self._keep(blocks, skipped)
-                    kept_at = time.monotonic()
+            with closing(self._read_blocks()) as blocks:
+                for block in blocks:
+                    # Until it is counted, too: who goes on would read it a second time.
+                    self._is_torn = True
+                    self._append(block)
+                    skipped += block.skipped
+                    count += 1
+                    self._is_torn = False
+                    self._check_skipped(skipped)
+                    report(self._count_written() + len(skipped), self._total)
+                    if time.monotonic() - kept_at > _KEPT_S:
+                        self._keep(count, skipped)
+                        kept_at = time.monotonic()
         except BaseException:
             # Of a block that is in the files in part, or is not counted, nothing counts.
             if not self._is_torn:
-                self._keep(blocks, skipped)
+                self._keep(count, skipped)
             raise
         self._progress = msgspec.structs.replace(
-            self._progress, blocks=blocks, skipped=tuple(skipped)
+            self._progress, blocks=count, skipped=tuple(skipped)
         )
         self._check_whole(len(skipped) - len(self._source.skipped))
 
+    def _read_blocks(self) -> Generator[MeasuredBlock, None, None]:
+        """The blocks that were not read before."""
+        reference = self._origin.reference
+        reader = BlockReader(self._source.facts, self._splits_N, reference)
+        processes = self._processes if self._source.is_heavy else 1
+
+        def list_tasks() -> Iterator[ReadTask]:
+            with source_errors_told(reference):
+                yield from itertools.islice(self._source.tasks(), self._progress.blocks, None)
+
+        return read_blocks(list_tasks(), reader, processes)
+
+    def _count_written(self) -> int:
+        return sum(writer.reached.samples for writer in self._writers.values())
+
     def _check_whole(self, skipped_count: int) -> None:
         """Make sure that every sample that was listed came, once."""
-        listed = int((self._splits_N >= 0).sum())
-        written = sum(writer.reached.samples for writer in self._writers.values())
+        listed, written = sum(self._listed_counts.values()), self._count_written()
         if written <= listed <= written + skipped_count:
             return
         discard_leftovers(self._data_dir, self._name)
@@ -155,11 +165,9 @@ class Preparation:
             "Prepare it again once nothing writes to it.",
         )
 
-    def _append(self, block: Block) -> None:
-        splits_B = self._splits_N[block.numbers_B]
-        for number, split in enumerate(SPLITS):
-            if split in self._writers:
-                self._writers[split].append(block, splits_B == number)
+    def _append(self, block: MeasuredBlock) -> None:
+        for part in block.parts:
+            self._writers[part.split].append(part)
 
     def _keep(self, blocks: int, skipped: list[Skipped]) -> None:
         """Note how far it is; the files come first, so that what is noted is there."""
@@ -173,47 +181,21 @@ class Preparation:
 
     def _check_skipped(self, skipped: list[Skipped]) -> None:
         most = self._origin.preparation.max_bad
-        total = self._total + len(self._source.skipped)
-        if len(skipped) <= most * total:
+        if len(skipped) <= most * self._total:
             return
         shown = "; ".join(f"{one.name}: {one.reason}" for one in skipped[:_SHOWN_REASONS])
         raise DatasetError(
-            f"{format_count(len(skipped))} of the first samples of {format_count(total)} cannot be "
-            f"read, more than a share of {most:g}: {shown}.",
+            f"{format_count(len(skipped))} of the first samples of {format_count(self._total)} "
+            f"cannot be read, more than a share of {most:g}: {shown}.",
             "Mend or remove them, or allow more with --max-bad.",
         )
 
     def _publish(self, folder: Path) -> DatasetSpec:
         for split, writer in self._writers.items():
             check_split(self._source.facts, split, writer.reached.samples, writer.counts_K)
-        shared_count = _count_shared(self._writers)
-        moments = self._writers["train"].moments.result()
-        label_moments = self._writers["train"].label_moments.result()
-        splits = {split: writer.finish() for split, writer in self._writers.items()}
-        skipped = self._progress.skipped
-        with new_folder(folder) as temporary:
-            files = {SKIPPED_LIST: msgspec.json.encode(skipped)} if skipped else {}
-            hashes = _write_files(temporary, {**self._source.files, **files})
-            spec = _describe(self._name, self._source, self._origin, splits, hashes)
-            spec = msgspec.structs.replace(
-                spec,
-                mean=moments[0],
-                std=moments[1],
-                label_mean=label_moments[0] if spec.task == "regression" else (),
-                label_std=label_moments[1] if spec.task == "regression" else (),
-                skipped_count=len(skipped),
-                shared_count=shared_count,
-                shape=(max(w.reached.longest for w in self._writers.values()),)
-                if spec.kind == "tokens"
-                else spec.shape,
-            )
-            for part in splits.values():
-                for array in part.arrays:
-                    (self._work / array.file).rename(temporary / array.file)
-            _write_checked(temporary / paths.DATASET_MANIFEST, encode_sealed(spec))
-            remember_verified(temporary, spec)
-        discard_leftovers(self._data_dir, self._name)
-        return spec
+        return publish_dataset(
+            folder, self._work, self._source, self._origin, self._writers, self._progress.skipped
+        )
 
 
 def _choose_splits(source: Source, origin: SourceFacts) -> npt.NDArray[np.int8]:
@@ -226,7 +208,7 @@ def _choose_splits(source: Source, origin: SourceFacts) -> npt.NDArray[np.int8]:
         splits_N = np.zeros(len(labels_N), np.int8)
         _, tested = split_off(labels_N, preparation.test, preparation.seed)
         splits_N[tested] = SPLITS.index("test")
-    counts = {split: int((splits_N == number).sum()) for number, split in enumerate(SPLITS)}
+    counts = _count_splits(splits_N)
     for split in ("train", "test"):
         if not counts[split]:
             raise DatasetError(
@@ -234,6 +216,11 @@ def _choose_splits(source: Source, origin: SourceFacts) -> npt.NDArray[np.int8]:
                 "Add samples, or hold out another share with --test-share.",
             )
     return splits_N
+
+
+def _count_splits(splits_N: npt.NDArray[np.int8]) -> dict[str, int]:
+    """How many samples are of each split; those that are left out are of none."""
+    return {split: int((splits_N == number).sum()) for number, split in enumerate(SPLITS)}
 
 
 def _identify(source: Source, origin: SourceFacts, splits_N: npt.NDArray[np.int8]) -> str:
@@ -244,66 +231,10 @@ def _identify(source: Source, origin: SourceFacts, splits_N: npt.NDArray[np.int8
     preparation = msgspec.structs.replace(origin.preparation, max_bad=0)
     digest.update(repr((origin.reference, preparation)).encode(errors="surrogateescape"))
     digest.update(repr(sorted(source.stamps.items())).encode(errors="surrogateescape"))
+    digest.update(source.files.get(STAMP_LIST, b""))
     digest.update(np.ascontiguousarray(source.labels_N).data)
     digest.update(np.ascontiguousarray(splits_N).data)
     return digest.hexdigest()
-
-
-def _count_shared(writers: Mapping[str, SplitWriter]) -> int:
-    """Samples held out whose inputs are those of a training sample too."""
-    seen_N = writers["train"].digests_N
-    # In place, and then piece by piece: of very many samples a copy is too much.
-    seen_N.sort()
-    count = 0
-    for split, writer in writers.items():
-        if split == "train":
-            continue
-        for piece_B in np.array_split(writer.digests_N, -(-len(writer.digests_N) // _PIECE_ROWS)):
-            places_B = np.searchsorted(seen_N, piece_B).clip(max=len(seen_N) - 1)
-            count += int((seen_N[places_B] == piece_B).sum())
-    return count
-
-
-def _write_files(folder: Path, files: Mapping[str, bytes]) -> dict[str, str]:
-    """Write further files durably; the SHA-256 of each comes back."""
-    for name, content in files.items():
-        assert os.sep not in name
-        _write_checked(folder / name, content)
-    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-
-
-def _write_checked(file: Path, content: bytes) -> None:
-    write_durable(file, content)
-    if not holds(file, content):
-        raise OSError(errno.EIO, "The disk did not give it back as it was written")
-
-
-def _describe(
-    name: str,
-    source: Source,
-    origin: SourceFacts,
-    splits: dict[str, SplitSpec],
-    files: dict[str, str],
-) -> DatasetSpec:
-    """The manifest, but for what was measured."""
-    facts = source.facts
-    return DatasetSpec(
-        name=name,
-        title=facts.title,
-        kind=facts.kind,
-        task=facts.task,
-        shape=facts.shape,
-        classes=facts.classes,
-        targets=facts.targets,
-        features=facts.features,
-        mean=(),
-        std=(),
-        splits=splits,
-        origin=facts.origin,
-        vocabulary=facts.vocabulary,
-        files=files,
-        source=msgspec.structs.replace(origin, stamps=dict(source.stamps)),
-    )
 
 
 assert LEFT_OUT not in range(len(SPLITS))

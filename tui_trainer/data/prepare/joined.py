@@ -21,6 +21,7 @@ from tui_trainer.data.prepare.source import (
 )
 from tui_trainer.data.split import split_off
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.source_stamps import STAMP_LIST
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def join_sources(sources: Sequence[Source], test_share: float, seed: int) -> Sou
         _check_alike(first, source.facts)
     names = dict.fromkeys(name for source in sources for name in source.facts.classes)
     classes = tuple(names)
+    lists = b"".join(source.files.get(STAMP_LIST, b"") for source in sources)
     return ReadySource(
         facts=replace(
             first,
@@ -61,6 +63,7 @@ def join_sources(sources: Sequence[Source], test_share: float, seed: int) -> Sou
         skipped=tuple(one for source in sources for one in source.skipped),
         is_heavy=any(source.is_heavy for source in sources),
         stamps={path: stamp for source in sources for path, stamp in source.stamps.items()},
+        files={STAMP_LIST: lists} if lists else {},
     )
 
 

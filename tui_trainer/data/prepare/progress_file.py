@@ -10,8 +10,7 @@ from tui_trainer.core.sealed_json import encode_sealed, unseal
 from tui_trainer.core.specs import Skipped
 from tui_trainer.data.prepare.split_writer import Reached
 from tui_trainer.store.atomic import replace_file
-
-PROGRESS = "progress.json"
+from tui_trainer.store.unfinished import PROGRESS
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tui_trainer.core.specs import Kind, Skipped, Task
+from tui_trainer.store.source_stamps import (
+    ABSENT,
+    MOST_STAMPS,
+    STAMP_LIST,
+    Stamp,
+    list_stamps,
+    stamp_present,
+)
 
 Indices = npt.NDArray[np.int64]
 AnyLabels = npt.NDArray[Any]
@@ -89,7 +98,8 @@ class Source(Protocol):
             that is `LEFT_OUT`.
         is_heavy: Whether reading a block takes so long that several processes are worth it.
         stamps: As in `SourceFacts`.
-        files: Further files to keep with the dataset, by name, such as a vocabulary.
+        files: Further files to keep with the dataset, by name, such as a vocabulary, or the stamps
+            of very many files.
     """
 
     @property
@@ -103,7 +113,7 @@ class Source(Protocol):
     @property
     def is_heavy(self) -> bool: ...
     @property
-    def stamps(self) -> Mapping[str, tuple[int, int]]: ...
+    def stamps(self) -> Mapping[str, Stamp]: ...
     @property
     def files(self) -> Mapping[str, bytes]: ...
 
@@ -121,7 +131,7 @@ class ReadySource:
     splits_N: npt.NDArray[np.int8] | None = None
     skipped: tuple[Skipped, ...] = ()
     is_heavy: bool = False
-    stamps: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
 
     def tasks(self) -> Iterator[ReadTask]:
@@ -129,8 +139,65 @@ class ReadySource:
         return self.read()
 
 
-def stamp_files(*paths: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of change of files or folders, by path."""
+@dataclass(frozen=True)
+class Stamps:
+    """What tells later whether a source has changed.
+
+    Attributes:
+        few: As `Source.stamps`.
+        files: Of `Source.files` the list of all others; empty where there are none.
+    """
+
+    few: Mapping[str, Stamp] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def stamp_source(main: Mapping[str, Stamp], root: Path, names: Iterable[str]) -> Stamps:
+    """The stamps of a source: those of its folders or tables, and of the files that these told of.
+
+    `names` are relative to `root`, which is absolute; one that is missing is stamped as missing.
+    A source stamps its folders and tables before it reads them, and the files before it reads
+    these, so that no change is lost in between.
+    """
+    told, more = dict(main), list(dict.fromkeys(names))
+    # As `os.path.join` does it, many times as fast.
+    prefix = os.path.join(root, "")
+    paths = (name if name.startswith("/") else prefix + name for name in more)
+    stamped = ((path, stamp_present(path)) for path in paths)
+    if len(told) + len(more) <= MOST_STAMPS:
+        told |= stamped
+    few = {path: told[path] for path in list(told)[:MOST_STAMPS] if _is_text(path)}
+    records = list_stamps((path, stamp) for path, stamp in told.items() if path not in few)
+    records += list_stamps(stamped)
+    return Stamps(few, {STAMP_LIST: records} if records else {})
+
+
+def stamp_splits(
+    folder: Path,
+    split_names: Mapping[str, str],
+    found: Collection[str],
+    endings: Iterable[str],
+) -> dict[str, Stamp]:
+    """The stamps of what is missing in a folder with a file for each split.
+
+    `split_names` are what such files may be called, without their ending, and which split each
+    is; `found` are the splits that are there.
+    """
+    stems = [stem for stem, split in split_names.items() if split not in found]
+    return {str(folder / (stem + ending)): ABSENT for stem in stems for ending in endings}
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path has only characters, so that it can stand in a manifest."""
+    return path == path.encode(errors="ignore").decode()
+
+
+def stamp_files(*paths: Path) -> dict[str, Stamp]:
+    """The stamps of files or folders, by path.
+
+    Raises:
+        OSError: one is missing.
+    """
     found = {}
     for path in paths:
         status = path.stat()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from tui_trainer.core.specs import INPUT_DTYPES, LABEL_DTYPES, SplitSpec
-from tui_trainer.data.moments import moments_of
+from tui_trainer.data.moments import PixelMoments, moments_of
 from tui_trainer.data.prepare.array_writer import ArrayWriter
-from tui_trainer.data.prepare.source import AnyLabels, Block, Facts, Indices
+from tui_trainer.data.prepare.measured_block import SplitPart
+from tui_trainer.data.prepare.source import AnyLabels, Facts
 
-_DIGEST_BYTES = 8
 _PIECE_BYTES = 4 << 20
 
 
@@ -31,14 +29,23 @@ class SplitWriter:
     """Appends samples to the files of a split, and gathers what the manifest tells of them."""
 
     def __init__(
-        self, folder: Path, split: str, facts: Facts, labels_N: AnyLabels, reached: Reached
+        self,
+        folder: Path,
+        split: str,
+        facts: Facts,
+        labels_N: AnyLabels,
+        reached: Reached,
+        listed: int,
     ) -> None:
         """Begin the files, or go on after what was `reached`; `labels_N` are of the whole source.
+
+        So many samples are `listed` in the split; fewer come where some cannot be read.
 
         Raises:
             OSError: a file cannot be written, or does not hold what was reached.
         """
         self._split, self._facts, self._labels_N = split, facts, labels_N
+        self._listed = listed
         self._is_text = facts.kind == "tokens"
         self._tokens, self._longest = reached.tokens, reached.longest
         self.moments = moments_of(facts.kind, facts.shape)
@@ -79,27 +86,22 @@ class SplitWriter:
         )
         return digests_N
 
-    def append(self, block: Block, is_here_B: npt.NDArray[np.bool_]) -> None:
-        """Put those samples of a block at the end that are of this split."""
-        numbers_B = block.numbers_B[is_here_B]
-        if not len(numbers_B):
-            return
-        if block.lengths_B is None:
-            inputs = block.inputs[is_here_B]
-            digests_B = digest_rows(inputs)
-        else:
-            inputs = block.inputs[np.repeat(is_here_B, block.lengths_B)]
-            lengths_B = block.lengths_B[is_here_B]
-            ends_B = np.cumsum(lengths_B)
-            digests_B = digest_texts(inputs, ends_B)
+    def append(self, part: SplitPart) -> None:
+        """Put samples of this split at the end."""
+        if part.lengths_B is not None:
+            ends_B = np.cumsum(part.lengths_B)
             self._writers["offsets"].append((self._tokens + ends_B).astype(np.int64))
             self._tokens += int(ends_B[-1])
-            self._longest = max(self._longest, int(lengths_B.max()))
-        self._writers["inputs"].append(inputs)
-        self._writers["digests"].append(digests_B)
-        labels_B = self._labels_N[numbers_B]
+            self._longest = max(self._longest, int(part.lengths_B.max()))
+        self._writers["inputs"].append(part.inputs)
+        self._writers["digests"].append(part.digests_B)
+        labels_B = self._labels_N[part.numbers_B]
         self._writers["labels"].append(labels_B)
-        self._gather(inputs, labels_B)
+        if isinstance(self.moments, PixelMoments) and part.levels_CV is not None:
+            self.moments.add_levels(part.levels_CV)
+        else:
+            self.moments.add(part.inputs)
+        self._count(labels_B)
 
     def flush(self) -> None:
         """Make durable what was appended."""
@@ -132,7 +134,8 @@ class SplitWriter:
         self, folder: Path, part: str, dtype: str, row_shape: tuple[int, ...], rows: int
     ) -> None:
         file = folder / f"{self._split}-{part}.npy"
-        self._writers[part] = ArrayWriter(file, dtype, row_shape, rows)
+        expected = self._listed + 1 if part == "offsets" else self._listed
+        self._writers[part] = ArrayWriter(file, dtype, row_shape, rows, expected_rows=expected)
 
     def _recall(self, samples: int) -> None:
         """Gather from the files what was gathered when they were begun."""
@@ -141,12 +144,11 @@ class SplitWriter:
         rows = max(1, _PIECE_BYTES // max(1, row_bytes))
         for start in range(0, samples, rows):
             stop = min(start + rows, samples)
-            inputs = self._writers["inputs"].read_back(start, stop) if is_dense else None
-            self._gather(inputs, self._writers["labels"].read_back(start, stop))
+            if is_dense:
+                self.moments.add(self._writers["inputs"].read_back(start, stop))
+            self._count(self._writers["labels"].read_back(start, stop))
 
-    def _gather(self, inputs: npt.NDArray[Any] | None, labels_B: AnyLabels) -> None:
-        if inputs is not None:
-            self.moments.add(inputs)
+    def _count(self, labels_B: AnyLabels) -> None:
         match self._facts.task:
             case "classification":
                 self._counts_K += np.bincount(labels_B, minlength=len(self._counts_K))
@@ -154,21 +156,3 @@ class SplitWriter:
                 self._counts_K += labels_B.sum(0, dtype=np.int64)
             case "regression":
                 self.label_moments.add(labels_B)
-
-
-def digest_rows(rows: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """A hash of each row's bytes, uint64 N."""
-    # Minus zero equals zero, but has other bytes.
-    rows = rows + np.float32(0) if rows.dtype == np.float32 else rows
-    flat = np.ascontiguousarray(rows).reshape(len(rows), -1).view(np.uint8)
-    return _join(hashlib.blake2b(row.data, digest_size=_DIGEST_BYTES) for row in flat)
-
-
-def digest_texts(tokens: npt.NDArray[Any], ends_N: Indices) -> npt.NDArray[np.uint64]:
-    """A hash of each text's tokens, uint64 N."""
-    texts = np.split(tokens, ends_N[:-1])
-    return _join(hashlib.blake2b(text.data, digest_size=_DIGEST_BYTES) for text in texts)
-
-
-def _join(hashes: Any) -> npt.NDArray[np.uint64]:
-    return np.frombuffer(b"".join(one.digest() for one in hashes), np.uint64)

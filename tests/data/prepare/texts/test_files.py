@@ -151,7 +151,9 @@ def test_folders_of_classes(tmp_path: Path) -> None:
     source = _open(tmp_path)
     assert source.facts.classes == ("neg", "pos")
     assert _labels(source) == ["neg"] * 5 + ["pos"] * 7
-    assert len(source.stamps) == 5
+    folders, texts = ("", "neg", "pos", "pos/some", "pos/more"), 12
+    assert {str(tmp_path / folder) for folder in folders} <= source.stamps.keys()
+    assert len(source.stamps) == len(folders) + texts
     assert read_all(source).skipped == ()
 
 

@@ -45,6 +45,7 @@ def open_hdf5(path: Path, preparation: PreparationConfig) -> Source:
         DatasetError: the file is damaged or may lead elsewhere, or nothing can be learnt from it.
     """
     open_stream(path).close()
+    stamps = stamp_files(path)
     with _errors_of(path), h5py.File(path, "r") as file:
         pairs = [
             Pair(split, _inspect(path, file, inputs), _inspect(path, file, labels))
@@ -54,7 +55,7 @@ def open_hdf5(path: Path, preparation: PreparationConfig) -> Source:
         pairs,
         title=path.stem,
         origin=sanitize(path.name, limit=200),
-        stamps=stamp_files(path),
+        stamps=stamps,
         preparation=preparation,
     )
 

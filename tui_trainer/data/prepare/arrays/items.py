@@ -29,7 +29,15 @@ from tui_trainer.data.prepare.arrays.item_samples import (
     widen_range,
 )
 from tui_trainer.data.prepare.arrays.pairs import MAX_SAMPLES
-from tui_trainer.data.prepare.source import SPLITS, Block, Facts, ReadTask, ReadySource, Source
+from tui_trainer.data.prepare.source import (
+    SPLITS,
+    Block,
+    Facts,
+    ReadTask,
+    ReadySource,
+    Source,
+    Stamps,
+)
 from tui_trainer.data.prepare.tables.label_meaning import MAX_SKIPPED, Meaning, check_skipped
 from tui_trainer.errors import DatasetError
 
@@ -53,7 +61,7 @@ def open_items(
     *,
     title: str,
     preparation: PreparationConfig,
-    stamps: Mapping[str, tuple[int, int]] | None = None,
+    stamps: Stamps | None = None,
 ) -> Source:
     """The samples of a user's own datasets, by their split; of one that has none, as `""`.
 
@@ -94,7 +102,8 @@ def open_items(
         read=partial(_make_tasks, instances, listed, form, title),
         splits_N=None if splits == [""] else splits_N,
         skipped=(*skipped, *unlabelled),
-        stamps=stamps or {},
+        stamps=stamps.few if stamps else {},
+        files=stamps.files if stamps else {},
     )
 
 

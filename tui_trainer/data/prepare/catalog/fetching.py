@@ -8,7 +8,8 @@ from pathlib import Path
 from tui_trainer.core.catalog import DatasetEntry
 from tui_trainer.data.prepare.catalog.originals import name_published
 from tui_trainer.data.prepare.catalog.published import PUBLISHED
-from tui_trainer.data.prepare.downloads import DownloadError, Report, fetch_file
+from tui_trainer.data.prepare.downloads import Report, fetch_file
+from tui_trainer.data.prepare.http_opener import DownloadError
 from tui_trainer.errors import DatasetError
 
 _FOLDER = "published"

@@ -14,6 +14,7 @@ from tui_trainer.core.text_safety import sanitize
 from tui_trainer.data.prepare.source import Indices
 
 OUTSIDE = "it leads out of the folder"
+_NO_NAME = "no file can have this name"
 
 _SHOWN_LENGTH = 300
 
@@ -43,6 +44,18 @@ def keep_inside(root: Path, names: Sequence[str]) -> tuple[Indices, tuple[Skippe
     return np.array(kept, np.int64), tuple(skipped)
 
 
+def name_missing(names: Sequence[str], kept: Indices, left_out: Sequence[Skipped]) -> list[str]:
+    """The names that may come to be files, of those that `keep_inside` did not keep."""
+    is_kept_N = np.zeros(len(names), np.bool_)
+    is_kept_N[kept] = True
+    others = np.flatnonzero(~is_kept_N).tolist()
+    return [
+        names[number]
+        for number, one in zip(others, left_out, strict=True)
+        if one.reason not in (OUTSIDE, _NO_NAME)
+    ]
+
+
 def why_not_file(base: str, name: str) -> str:
     """Why a name in a folder that is known to be inside is not taken; empty if it is.
 
@@ -58,7 +71,7 @@ def why_not_file(base: str, name: str) -> str:
     except OSError as error:
         return f"it cannot be opened: {error.strerror}"
     except ValueError:
-        return "no file can have this name"
+        return _NO_NAME
     if not stat.S_ISREG(mode):
         return "it is not a regular file"
     return ""
@@ -69,5 +82,5 @@ def _why_outside(base: str, path: str) -> str:
         resolved = os.path.realpath(path)
         is_inside = os.path.commonpath([base, resolved]) == base
     except (OSError, ValueError):
-        return "no file can have this name"
+        return _NO_NAME
     return "" if is_inside else OUTSIDE

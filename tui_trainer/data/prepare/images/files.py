@@ -20,10 +20,19 @@ from tui_trainer.data.prepare.images.decoding import (
     read_head,
     read_image_file,
 )
-from tui_trainer.data.prepare.images.file_names import keep_inside, show_name
+from tui_trainer.data.prepare.images.file_names import keep_inside, name_missing, show_name
 from tui_trainer.data.prepare.images.image_form import ImageForm, UnreadableImageError
-from tui_trainer.data.prepare.source import AnyLabels, Block, Facts, ReadTask, ReadySource, Source
+from tui_trainer.data.prepare.source import (
+    AnyLabels,
+    Block,
+    Facts,
+    ReadTask,
+    ReadySource,
+    Stamps,
+    stamp_source,
+)
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.source_stamps import Stamp
 
 _LOOKED_AT = 32
 _GIVEN_UP_AFTER = 1000
@@ -57,20 +66,23 @@ def open_image_files(
     classes: Sequence[str] = (),
     targets: Sequence[str] = (),
     splits_N: npt.NDArray[np.int8] | None = None,
-    stamps: Mapping[str, tuple[int, int]] | None = None,
+    stamps: Mapping[str, Stamp] | None = None,
     skipped: Sequence[Skipped] = (),
     are_listed: bool = False,
-) -> Source:
+) -> ReadySource:
     """Images in the files `names`, relative to `root`, with their labels, as a source.
 
     Files that are missing, special, or lead out of `root` are set aside at once. With
-    `are_listed` the names are not looked at, as they come from a listing of the folder.
+    `are_listed` the names are not looked at, as they come from a listing of the folder. `stamps`
+    are those of the folders or tables that told of them, if they are to be stamped themselves.
 
     Raises:
         DatasetError: there is none; none can be read; they differ in size and none is asked for.
     """
+    missing: list[str] = []
     if not are_listed:
         kept, left_out = keep_inside(root, names)
+        missing = name_missing(names, kept, left_out)
         names, labels_N = [names[number] for number in kept], labels_N[kept]
         splits_N = None if splits_N is None else splits_N[kept]
         skipped = (*skipped, *left_out)
@@ -80,6 +92,7 @@ def open_image_files(
         if not are_listed:
             hint = "See that it is the folder from which the names in the table are meant."
         raise DatasetError(f"{root} has no images to read{told}.", hint)
+    stamped = Stamps() if stamps is None else stamp_source(stamps, root, [*names, *missing])
     with quiet_decoding():
         form, shape, example = _choose_form(root, names, preparation)
     return ReadySource(
@@ -97,7 +110,8 @@ def open_image_files(
         splits_N=splits_N,
         skipped=tuple(skipped),
         is_heavy=True,
-        stamps=dict(stamps or {}),
+        stamps=stamped.few,
+        files=stamped.files,
     )
 
 

@@ -19,8 +19,9 @@ from tui_trainer.data.prepare.images.class_folders import (
 from tui_trainer.data.prepare.images.file_names import show_name
 from tui_trainer.data.prepare.images.files import open_image_files
 from tui_trainer.data.prepare.images.listing import Listing, class_name
-from tui_trainer.data.prepare.source import SPLITS, ReadySource, Source, stamp_files
+from tui_trainer.data.prepare.source import SPLITS, Source, stamp_files
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.source_stamps import Stamp, stamp_present
 
 LABEL_TABLES = ("labels.csv", "labels.tsv", "metadata.csv", "metadata.tsv")
 """Names of the table that tells the labels of the images beside it."""
@@ -36,7 +37,6 @@ _LAYOUT = (
     "Put the images in one folder for each class, such as cat/1.jpg, or in train/cat and test/cat, "
     "or put a table labels.csv with the columns file and label beside them."
 )
-_MOST_STAMPS = 2000
 _SHOWN_CLASSES = 3
 
 
@@ -54,6 +54,7 @@ def open_folder(path: Path, preparation: PreparationConfig) -> Source:
     """
     try:
         root = path.resolve(strict=True)
+        stamps = stamp_files(root)
         contents = look_into(root)
     except (OSError, RuntimeError, ValueError) as error:
         # Links that go round in circles are a RuntimeError, a zero byte is a ValueError.
@@ -70,7 +71,7 @@ def open_folder(path: Path, preparation: PreparationConfig) -> Source:
             "Put a table labels.csv with the columns file and label in the folder.",
         )
     splits = _find_splits(root, contents)
-    return _open_classes(root, contents, splits, preparation)
+    return _open_classes(root, contents, splits, stamps, preparation)
 
 
 def _open_table(root: Path, name: str, preparation: PreparationConfig) -> Source:
@@ -83,7 +84,6 @@ def _open_table(root: Path, name: str, preparation: PreparationConfig) -> Source
             f"{name} in {show_name(str(root))} has no column of the names of image files.",
             "Call that column file, or name it with --inputs.",
         )
-    assert isinstance(source, ReadySource)
     return replace(source, facts=replace(source.facts, title=class_name(str(root)) or "images"))
 
 
@@ -111,9 +111,15 @@ def _find_splits(root: Path, contents: Contents) -> dict[str, str] | None:
 
 
 def _open_classes(
-    root: Path, contents: Contents, splits: dict[str, str] | None, preparation: PreparationConfig
+    root: Path,
+    contents: Contents,
+    splits: dict[str, str] | None,
+    stamps: dict[str, Stamp],
+    preparation: PreparationConfig,
 ) -> Source:
     folders = {"train": ""} if splits is None else splits
+    places = [str(root / folder) for folder in folders.values()]
+    stamps = {place: stamp_present(place) for place in places} | stamps
     parts = {split: list_classes(root, folders[split]) for split in SPLITS if split in folders}
     skipped = [one for part in parts.values() for one in part.skipped]
     if splits is not None:
@@ -140,7 +146,7 @@ def _open_classes(
         origin=_describe_origin(splits),
         preparation=preparation,
         splits_N=np.array(numbers, np.int8) if has_splits else None,
-        stamps=_stamp_folders(root, folders, parts),
+        stamps=_stamps_of(root, stamps, parts),
         skipped=skipped,
         are_listed=True,
     )
@@ -193,19 +199,10 @@ def _describe_origin(splits: dict[str, str] | None) -> str:
     return "; ".join(["images in folders of splits and classes", *told])
 
 
-def _stamp_folders(
-    root: Path, folders: dict[str, str], parts: dict[str, ClassFolders]
-) -> dict[str, tuple[int, int]]:
-    """Stamps of the folders that were looked into, and of the images where they are few.
-
-    Those whose name is no text have none.
-    """
+def _stamps_of(
+    root: Path, stamps: dict[str, Stamp], parts: dict[str, ClassFolders]
+) -> dict[str, Stamp]:
+    """The stamps of all folders that were looked into: they tell when a file comes or goes."""
     listings = [listing for part in parts.values() for listing in part.listings.values()]
-    below = [name for listing in listings for name in listing.folders]
-    names = dict.fromkeys(["", *folders.values(), *sorted(below)])
-    images = [name for listing in listings for name in listing.names]
-    if len(names) + len(images) <= _MOST_STAMPS:
-        # A folder does not tell that a file in it was written over.
-        names |= dict.fromkeys(images)
-    told = [name for name in names if name == name.encode(errors="ignore").decode()]
-    return stamp_files(*(root / name for name in told[:_MOST_STAMPS]))
+    below = sorted(pair for listing in listings for pair in listing.folders.items())
+    return stamps | {str(root / folder): stamp for folder, stamp in below}

@@ -58,16 +58,19 @@ def fit_image(image: Image.Image, form: ImageForm) -> Pixels:
     Raises:
         UnreadableImageError: its pixels have no fixed range, or its colours are not known.
     """
-    image = _to_plain_mode(image)
-    if form.size and image.size != (form.size, form.size):
+    wanted = "L" if form.color == "gray" else "RGB"
+    if image.mode != wanted or "transparency" in image.info:
+        image = _to_plain_mode(image)
+    width, height = image.size
+    if form.size and (width, height) != (form.size, form.size):
         image = _resize(image, form)
+        width, height = image.size
     if image.mode in _WITH_ALPHA:
         image = _lay_on_white(image)
-    mode = "L" if form.color == "gray" else "RGB"
-    if image.mode != mode:
-        image = image.convert(mode)
+    if image.mode != wanted:
+        image = image.convert(wanted)
     pixels_HWC = np.frombuffer(image.tobytes(), np.uint8)
-    return pixels_HWC.reshape(image.height, image.width, form.channels).transpose(2, 0, 1)
+    return pixels_HWC.reshape(height, width, form.channels).transpose(2, 0, 1)
 
 
 def _to_plain_mode(image: Image.Image) -> Image.Image:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from tui_trainer.core.specs import Skipped
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.data.prepare.images.file_names import show_name, why_not_file
+from tui_trainer.store.source_stamps import Stamp, stamp_present
 
 # Endings of files that are decoded to see what they are. A name without an ending is, too.
 _IMAGE_ENDINGS = frozenset(
@@ -43,12 +44,13 @@ _NAME_LENGTH = 200
 class Listing:
     """What was found below a folder, named relative to a root: images, and what is set aside.
 
-    `folders` are all folders that were looked into, themselves relative to the root.
+    `folders` are all folders that were looked into, themselves relative to the root, with their
+    stamps of just before.
     """
 
     names: list[str] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
+    folders: dict[str, Stamp] = field(default_factory=dict)
 
 
 def list_images(root: str, folder: str) -> Listing:
@@ -63,14 +65,15 @@ def list_images(root: str, folder: str) -> Listing:
         _list_one(root, waiting.pop(), listing, waiting)
     listing.names.sort()
     listing.skipped.sort(key=lambda one: one.name)
-    listing.folders.sort()
     return listing
 
 
 def _list_one(root: str, folder: str, listing: Listing, waiting: list[str]) -> None:
+    path = os.path.join(root, folder)
+    stamp = stamp_present(path)
     try:
-        with os.scandir(os.path.join(root, folder)) as entries:
-            listing.folders.append(folder)
+        with os.scandir(path) as entries:
+            listing.folders[folder] = stamp
             for entry in entries:
                 if is_passed_over(entry.name):
                     continue

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.data.prepare.images.files import open_image_files
-from tui_trainer.data.prepare.source import Source, stamp_files
+from tui_trainer.data.prepare.source import ReadySource, stamp_files
 from tui_trainer.data.prepare.tables.chunks import Table, iterate_chunks
 from tui_trainer.data.prepare.tables.columns import NAME_LENGTH, texts_of
 from tui_trainer.data.prepare.tables.roles import IMAGE_NAMES, Roles
@@ -45,12 +45,14 @@ def open_image_table(
     column: int,
     title: str,
     preparation: PreparationConfig,
-) -> Source:
+) -> ReadySource:
     """The images that tables name, by paths that begin beside the table.
 
     Raises:
         DatasetError: nothing can be learnt from them.
     """
+    paths = [table.path for table in tables.values()]
+    stamps = stamp_files(*paths)
     names = next(iter(tables.values())).names
     listing = RowListing(roles, names, preparation.task)
     files: list[str] = []
@@ -64,7 +66,6 @@ def open_image_table(
             listing.add(chunk, split, unnamed)
             files += found
     listed = listing.finish()
-    paths = [table.path for table in tables.values()]
     where = " and ".join(sanitize(path.name, limit=NAME_LENGTH) for path in paths)
     note = f"; {roles.note}" if roles.note else ""
     return open_image_files(
@@ -78,6 +79,6 @@ def open_image_table(
         origin=f"images named by {where}{note}",
         preparation=preparation,
         splits_N=listed.splits_N,
-        stamps=stamp_files(*paths),
+        stamps=stamps,
         skipped=listed.skipped,
     )

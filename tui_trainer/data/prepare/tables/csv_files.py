@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.text_safety import sanitize
 from tui_trainer.data.prepare.images.table import find_image_column, open_image_table
-from tui_trainer.data.prepare.source import Source
+from tui_trainer.data.prepare.source import ReadySource, stamp_splits
 from tui_trainer.data.prepare.tables.chunks import Table
 from tui_trainer.data.prepare.tables.columns import show
 from tui_trainer.data.prepare.tables.csv_table import CsvTable
@@ -18,6 +19,7 @@ from tui_trainer.data.prepare.tables.plain_stream import tell_unreadable
 from tui_trainer.data.prepare.tables.roles import KNOWN_NAMES, choose_roles
 from tui_trainer.data.prepare.tables.table_source import open_features
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.source_stamps import Stamp
 
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet")
 _SPLIT_STEMS = {
@@ -29,7 +31,7 @@ _SPLIT_STEMS = {
 }
 
 
-def open_csv(path: Path, preparation: PreparationConfig) -> Source:
+def open_csv(path: Path, preparation: PreparationConfig) -> ReadySource:
     """The rows of a table, or the images that they name.
 
     A folder holds a file for each split, such as `train.csv` and `test.csv`. Numbers are features
@@ -39,7 +41,9 @@ def open_csv(path: Path, preparation: PreparationConfig) -> Source:
     Raises:
         DatasetError: it cannot be read, or nothing can be learnt from it.
     """
-    tables = _open_tables(path)
+    missing, tables = dict[str, Stamp](), _open_tables(path)
+    if "" not in tables:
+        missing = stamp_splits(path, _SPLIT_STEMS, tables, ENDINGS)
     first = next(iter(tables.values()))
     for table in tables.values():
         if table.names != first.names:
@@ -50,9 +54,11 @@ def open_csv(path: Path, preparation: PreparationConfig) -> Source:
     roles = choose_roles(first.names, first.has_header, preparation, str(first.path))
     title = sanitize(path.name.split(".")[0] or path.name, limit=200)
     image_column = find_image_column(first, roles)
-    if image_column is not None:
-        return open_image_table(tables, roles, image_column, title, preparation)
-    return open_features(tables, roles, title, preparation)
+    if image_column is None:
+        source = open_features(tables, roles, title, preparation)
+    else:
+        source = open_image_table(tables, roles, image_column, title, preparation)
+    return replace(source, stamps={**source.stamps, **missing})
 
 
 def _open_tables(path: Path) -> Mapping[str, Table]:

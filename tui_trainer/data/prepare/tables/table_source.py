@@ -18,7 +18,6 @@ from tui_trainer.data.prepare.source import (
     Facts,
     ReadTask,
     ReadySource,
-    Source,
     stamp_files,
 )
 from tui_trainer.data.prepare.tables.chunks import Chunk, Table
@@ -52,12 +51,14 @@ class _Stretch:
 
 def open_features(
     tables: Mapping[str, Table], roles: Roles, title: str, preparation: PreparationConfig
-) -> Source:
+) -> ReadySource:
     """The rows of tables, by split, as features and labels.
 
     Raises:
         DatasetError: a column is no feature, or nothing can be learnt.
     """
+    files = [table.path for table in tables.values()]
+    stamps = stamp_files(*files)
     survey = survey_tables(tables, roles, preparation)
     profiles = {place: one for place, one in survey.profiles.items() if not one.is_empty}
     if not profiles:
@@ -67,7 +68,7 @@ def open_features(
     gaps = [place for place, one in profiles.items() if one.is_numeric and one.has_gaps]
     medians = find_medians(tables, gaps, len(survey.listed.kept_R))
     columns = {place: _make_column(one, medians.get(place)) for place, one in profiles.items()}
-    meaning, files = survey.listed.meaning, [table.path for table in tables.values()]
+    meaning = survey.listed.meaning
     features = _name_features(columns)
     return ReadySource(
         facts=Facts(
@@ -86,7 +87,7 @@ def open_features(
         ),
         splits_N=survey.listed.splits_N,
         skipped=survey.listed.skipped,
-        stamps=stamp_files(*files),
+        stamps=stamps,
     )
 
 

@@ -30,7 +30,6 @@ from tui_trainer.data.prepare.source import (
     ReadTask,
     ReadySource,
     Source,
-    stamp_files,
 )
 from tui_trainer.data.prepare.texts.labels import LabelRule, choose_rule
 from tui_trainer.data.prepare.texts.layout import Part, find_layout
@@ -65,7 +64,6 @@ def open_text(path: Path, preparation: PreparationConfig) -> Source:
             whole cannot be read, or nothing can be learnt from it.
     """
     layout = find_layout(path, preparation)
-    stamps = stamp_files(*layout.stamped)
     texts = _Texts(layout.parts, _choose_rule(layout.parts, preparation))
     listing = _list_texts(path, texts, layout.skipped)
     labels = texts.rule.finish()
@@ -87,8 +85,8 @@ def open_text(path: Path, preparation: PreparationConfig) -> Source:
         read=partial(_make_tasks, path, texts, tokenizer, len(splits_N)),
         splits_N=splits_N,
         skipped=listing.skipped,
-        stamps=stamps,
-        files={VOCABULARY_FILE: tokenizer.save()},
+        stamps=layout.stamps.few,
+        files={VOCABULARY_FILE: tokenizer.save(), **layout.stamps.files},
     )
 
 

@@ -12,11 +12,18 @@ from tui_trainer.core.config.preparation import PreparationConfig
 from tui_trainer.core.specs import Skipped
 from tui_trainer.data.prepare.images.file_names import show_name, why_not_file
 from tui_trainer.data.prepare.images.listing import class_name, is_passed_over
-from tui_trainer.data.prepare.source import SPLITS
+from tui_trainer.data.prepare.source import (
+    SPLITS,
+    Stamps,
+    stamp_files,
+    stamp_source,
+    stamp_splits,
+)
 from tui_trainer.data.prepare.tables.plain_stream import tell_unreadable
 from tui_trainer.data.prepare.texts.columns import KNOWN_NAMES
 from tui_trainer.data.prepare.texts.records import FolderReader, JsonReader, Reader, TableReader
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.source_stamps import Stamp, stamp_present
 
 _TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 _LINES = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json", ".json.gz")
@@ -32,7 +39,6 @@ _FORMS = (
     "Name a .csv, .tsv, .jsonl or .parquet file (the text ones may be .gz too), a folder with "
     "train and test files of these, or one with a folder of .txt files for each class."
 )
-_MOST_STAMPS = 2000
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,11 @@ class Layout:
 
     Attributes:
         skipped: What cannot be read, so much as is known without reading.
-        stamped: Files and folders that change when the texts do.
+        stamps: Of the files of the texts, and of the folders that were looked into.
     """
 
     parts: tuple[Part, ...]
-    stamped: tuple[Path, ...]
+    stamps: Stamps
     skipped: tuple[Skipped, ...] = ()
 
 
@@ -70,17 +76,19 @@ def find_layout(path: Path, preparation: PreparationConfig) -> Layout:
     except OSError as error:
         raise tell_unreadable(show_name(str(path)), error) from error
     if not is_folder:
-        return Layout((Part(_open_file(path, preparation)),), (path,))
+        stamps = Stamps(stamp_files(path))
+        return Layout((Part(_open_file(path, preparation)),), stamps)
     root = path.resolve()
     files, folders = _list(root)
     by_split = _find_files(root, files)
     if by_split:
+        found = stamp_files(*(root / name for name in by_split.values()))
+        stamps = Stamps(found | stamp_splits(root, _SPLIT_NAMES, by_split, (*_TABLES, *_LINES)))
         readers = {
             split: _open_file(root / name, preparation, f"{name}, ")
             for split, name in by_split.items()
         }
-        stamped = tuple(root / name for name in by_split.values())
-        return Layout(_as_parts(readers), stamped)
+        return Layout(_as_parts(readers), stamps)
     return _find_classes(root, folders, preparation)
 
 
@@ -151,14 +159,16 @@ def _find_classes(root: Path, folders: list[str], preparation: PreparationConfig
     found = {_SPLIT_NAMES[name.lower()]: name for name in folders if name.lower() in _SPLIT_NAMES}
     has_splits = "train" in found and len(found) > 1
     places = {split: root / name for split, name in found.items()} if has_splits else {"": root}
-    stamped, skipped = [root], []
+    skipped, names = [], list[str]()
+    # Later ones do not count: what changed since a folder was listed has to show.
+    stamps = {str(place): stamp_present(place) for place in (root, *places.values())}
     readers: dict[str, Reader] = {}
     for split, place in places.items():
         files, class_folders = [], _list(place)[1]
         _check_names(place, class_folders)
         for folder in class_folders:
             label = class_name(folder)
-            texts, others, looked_at = _find_texts(root, place / folder)
+            texts, others, looked_into = _find_texts(root, place / folder)
             if not texts:
                 raise DatasetError(
                     f"The class {label!r} of {show_name(str(place))} has no .txt file.",
@@ -166,12 +176,12 @@ def _find_classes(root: Path, folders: list[str], preparation: PreparationConfig
                 )
             files += [(name, label) for name in texts]
             skipped += others
-            stamped += looked_at
+            stamps |= looked_into
+            names += texts
         if not files:
             raise DatasetError(f"{show_name(str(place))} holds no texts.", _FORMS)
         readers[split] = FolderReader(str(root), files)
-    stamped += list(places.values())
-    return Layout(_as_parts(readers), tuple(stamped[:_MOST_STAMPS]), tuple(skipped))
+    return Layout(_as_parts(readers), stamp_source(stamps, root, names), tuple(skipped))
 
 
 def _check_names(place: Path, folders: list[str]) -> None:
@@ -184,18 +194,18 @@ def _check_names(place: Path, folders: list[str]) -> None:
             )
 
 
-def _find_texts(root: Path, folder: Path) -> tuple[list[str], list[Skipped], list[Path]]:
+def _find_texts(root: Path, folder: Path) -> tuple[list[str], list[Skipped], dict[str, Stamp]]:
     """The `.txt` files below a folder, relative to `root` and sorted; what else; the folders."""
-    texts, skipped, looked_at = [], [], []
+    texts, skipped, looked_into = [], [], dict[str, Stamp]()
     for place in _walk(folder):
-        looked_at.append(place)
+        looked_into[str(place)] = stamp_present(place)
         for entry in _list(place)[0]:
             name = str((place / entry).relative_to(root))
             if not entry.lower().endswith(".txt"):
                 skipped.append(Skipped(name=show_name(name), reason="it is no .txt file"))
             else:
                 texts.append(name)
-    return sorted(texts), skipped, looked_at
+    return sorted(texts), skipped, looked_into
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -10,8 +10,8 @@ import pytest
 
 from tests.tasks import prepare_stripes
 from tui_trainer import paths
-from tui_trainer.data.run_spec import keep_spec, recall_spec
 from tui_trainer.errors import DatasetError
+from tui_trainer.store.run_dataset import keep_spec, recall_spec
 
 
 def test_inputs_are_normalised_as_in_training(tmp_path: Path) -> None:
