@@ -19,6 +19,8 @@ import pexpect
 import psutil
 import pyte
 
+from tests.command_server import WORKER_NAME, CommandServer
+
 TUITRAIN = str(Path(sys.executable).with_name("tuitrain"))
 RUN_FIELDS = {
     "run", "uuid", "name", "state", "dataset", "model", "device", "epoch", "epochs", "step",
@@ -59,6 +61,8 @@ class Home:
     data: Path
     runs: Path
     variables: dict[str, str] = field(default_factory=dict)
+    is_real: bool = False
+    """Whether `call` starts a new process of Python, instead of a fork that costs little."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -83,6 +87,16 @@ class Home:
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command on pipes, ended."""
+        environment = self.environment
+        server = None if self.is_real else server_for(environment)
+        if server is not None:
+            command = [TUITRAIN, *arguments]
+            try:
+                return server.run(command, self.folder, environment, 2 * PATIENCE_S)
+            except BaseException:
+                # It may be at that command still; the next test gets another.
+                close_servers()
+                raise
         process = self.start(*arguments)
         stdout, stderr = process.communicate(timeout=2 * PATIENCE_S)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
@@ -131,16 +145,48 @@ class Home:
         finally:
             self.end_workers()
 
-    def end_workers(self) -> None:
-        """Kill every worker that still holds a run of this home."""
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """The workers that hold a run of this home."""
+        found = []
         for process in workers():
             try:
                 is_ours = any(str(self.runs) in argument for argument in process.cmdline())
+                is_ours |= _is_fork(process) and process.cwd() == str(self.folder)
             except psutil.Error:
                 # It ended since it was found.
                 continue
             if is_ours:
-                kill_group(process.pid)
+                found.append(process)
+        return found
+
+    def end_workers(self) -> None:
+        """Kill every worker that still holds a run of this home."""
+        for process in self.workers:
+            kill_group(process.pid)
+
+
+_servers: list[CommandServer] = []
+
+
+def server_for(environment: dict[str, str]) -> CommandServer | None:
+    """This process's server of commands; None where a fork could differ from a new process."""
+    if sys.platform != "linux":
+        # Elsewhere libraries of the system do not survive a fork.
+        return None
+    if not _servers:
+        _servers.append(CommandServer(own_environment()))
+    return _servers[0] if _servers[0].can_run(environment) else None
+
+
+def close_servers() -> None:
+    """End what runs commands for this process."""
+    while _servers:
+        _servers.pop().close()
+
+
+def _is_fork(process: psutil.Process) -> bool:
+    return bool(process.name() == WORKER_NAME)
 
 
 def workers(parent: int | None = None) -> list[psutil.Process]:
@@ -149,7 +195,7 @@ def workers(parent: int | None = None) -> list[psutil.Process]:
     processes = psutil.process_iter() if parent is None else psutil.Process(parent).children()
     for process in processes:
         try:
-            if "tui_trainer.worker" in process.cmdline():
+            if "tui_trainer.worker" in process.cmdline() or _is_fork(process):
                 found.append(process)
         except psutil.Error:
             continue

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import settings
 
 from tests import builders
-from tests.command import Home
+from tests.command import Home, close_servers
+from tests.faults.worker_pool import WorkerPool
 from tui_trainer import paths
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.events import Event
@@ -29,6 +30,27 @@ os.environ["OMP_NUM_THREADS"] = "1"
 settings.register_profile("tuitrain", deadline=None, max_examples=50, database=None)
 settings.load_profile("tuitrain")
 
+# What takes seconds or minutes a test, the longest first: begun last, it would be waited for by
+# processes that have nothing left to do. What is in no row takes milliseconds.
+_LONG = (
+    "journeys/test_mnist.py",
+    "test_static.py",
+    "journeys/test_digits.py",
+    "journeys/test_dashboard_starts.py",
+    "faults/test_states.py",
+    "faults/test_kills.py",
+    "journeys",
+    "faults",
+    "export",
+    "worker",
+    "models/test_torchvision.py",
+    "test_import_hygiene.py",
+    "serve",
+    "cli",
+    "dashboard",
+    "train",
+)
+
 MakeRun = Callable[..., RunFolder]
 Hold = Callable[..., "subprocess.Popen[str]"]
 
@@ -42,6 +64,18 @@ sys.stdin.read()
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that take long before the others."""
+    here = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        folders = item.path.relative_to(here)
+        places = (place for place, name in enumerate(_LONG) if folders.is_relative_to(name))
+        return min(places, default=len(_LONG))
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test sees or changes the runs, the datasets and the preferences of whoever runs it."""
@@ -51,6 +85,7 @@ def nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         patch.setenv(paths.DATA_VARIABLE, str(folder / "data"))
         patch.setenv(paths.STATE_VARIABLE, str(folder / "state"))
         yield
+    close_servers()
 
 
 @pytest.fixture
@@ -115,6 +150,14 @@ def prepare_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
         return folder
 
     return prepare
+
+
+@pytest.fixture(scope="session")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
+    """Starts workers within milliseconds."""
+    pool = WorkerPool(tmp_path_factory.mktemp("pool-state"))
+    yield pool
+    pool.close()
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ from tui_trainer.dashboard.bindings import KEYS
 from tui_trainer.errors import StorageError
 from tui_trainer.store.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 _ACTS = 2_000 if IS_LONG else 150
 _SIZES = 200 if IS_LONG else 8
 _TYPED = ("a", "5", "full_stop", "tab", "backspace", "enter", "escape", "delete", "ctrl+u", "f1")

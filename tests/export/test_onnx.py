@@ -53,6 +53,7 @@ _INPUTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _NAMES)
 def test_every_model_is_exported_with_a_free_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,14 +12,6 @@ from tests.faults.pooled_runs import CONFIGURATIONS, PooledRun
 from tests.faults.worker_pool import WorkerPool
 from tests.tasks import prepare_stripes
 from tui_trainer.store.run_folder import RunFolder
-
-
-@pytest.fixture(scope="session")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WorkerPool]:
-    """Starts workers within milliseconds."""
-    pool = WorkerPool(tmp_path_factory.mktemp("pool-state"))
-    yield pool
-    pool.close()
 
 
 @pytest.fixture(scope="session")

@@ -241,7 +241,7 @@ MUTANTS = [
     Mutant(
         "a dataset is not read again before it is published",
         ARRAYS,
-        "        if stored != header or body.digest() != self._digest.digest():\n",
+        "        if stored != header or written.digest() != self._digest.digest():\n",
         "        if False:\n",
     ),
     Mutant(

@@ -15,6 +15,7 @@ from unittest import mock
 import msgspec
 
 from tests.command import wait_until
+from tests.command_server import ForkedProcess
 from tests.faults.stand_in import TALE, Script, Told, be_worker
 from tui_trainer.core.config import HardwareConfig, RunConfig
 from tui_trainer.core.jobs import TrainJob
@@ -23,36 +24,6 @@ from tui_trainer.store.job_folder import write_job
 from tui_trainer.store.run_folder import RunFolder
 
 _LOOK_S = 0.5
-
-
-class _Fork:
-    """A forked process with what of `subprocess.Popen` a `WorkerProcess` needs."""
-
-    def __init__(self, child: Callable[[], int]) -> None:
-        self.returncode: int | None = None
-        self.pid = os.fork()
-        if self.pid == 0:
-            status = 70
-            try:
-                status = child()
-            finally:
-                os._exit(status)
-
-    def poll(self) -> int | None:
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
-
-    def wait(self) -> int:
-        if self.returncode is None:
-            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return self.returncode
-
-    def send_signal(self, number: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, number)
 
 
 class StagedWorker:
@@ -92,7 +63,7 @@ class StagedWorker:
         return self._process.wait().exit_status
 
     def _fork(self, job_folder: Path, log: Path) -> spawn.WorkerProcess:
-        fork: Any = _Fork(lambda: be_worker(job_folder, log, self.script, self._folder))
+        fork: Any = ForkedProcess(lambda: be_worker(job_folder, log, self.script, self._folder))
         return spawn.WorkerProcess(fork, job_folder, log)
 
     @property
@@ -170,7 +141,7 @@ def elsewhere(act: Callable[[], object]) -> Iterator[int]:
             time.sleep(_LOOK_S)
         return 0
 
-    process = _Fork(lambda: stay(act()))
+    process = ForkedProcess(lambda: stay(act()))
     os.close(writer)
     try:
         assert os.read(reader, 1) == b".", "the other process failed"

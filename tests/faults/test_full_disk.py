@@ -38,6 +38,8 @@ from tui_trainer.store.job_folder import read_result
 from tui_trainer.store.lease import look
 from tui_trainer.store.run_folder import RunFolder, read_run
 
+pytestmark = pytest.mark.slow
+
 _PAGE_BYTES = 4096
 # Room for lines of the log, but not for a checkpoint.
 _TIGHT_BYTES = 16 * _PAGE_BYTES

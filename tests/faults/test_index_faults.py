@@ -21,6 +21,8 @@ from tui_trainer.store import index, record_reader
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import read_fold, read_run
 
+pytestmark = pytest.mark.slow
+
 _NUM_RUNS = 30
 _PAGE_BYTES = 4096
 _HEADER_BYTES = 100

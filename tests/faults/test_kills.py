@@ -31,6 +31,8 @@ from tui_trainer.core import events
 from tui_trainer.store.event_log import EventLogReader
 from tui_trainer.store.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 # About how many of them a whole session makes.
 _CALLS = {
     "step": STEPS,

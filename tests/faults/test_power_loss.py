@@ -31,6 +31,8 @@ from tui_trainer.core.events import Message
 from tui_trainer.errors import StorageError
 from tui_trainer.store.event_writer import EventLogWriter
 
+pytestmark = pytest.mark.slow
+
 _RANDOM_PER_STEP = 10 if plan.IS_LONG else 1
 _MOST_CUTS = 1_000_000 if plan.IS_LONG else 100
 _MOST_KILLS = 1_000_000 if plan.IS_LONG else 4

@@ -25,6 +25,8 @@ from tui_trainer.store.lease import RecordLock, acquire_launch, acquire_lease, l
 from tui_trainer.store.record_reader import RecordReader
 from tui_trainer.store.run_folder import RunFolder, read_run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

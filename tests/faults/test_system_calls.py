@@ -12,6 +12,8 @@ from tests.faults.operations import Creation, Operation, Publication
 from tests.faults.run_operations import LOGS, Saving, Session
 from tests.faults.tracing import BROKEN, KILLED, Injection, trace, why_not
 
+pytestmark = pytest.mark.slow
+
 _MOST_INJECTIONS = 1_000_000 if plan.IS_LONG else 8
 _OPERATIONS: list[Operation] = [
     Creation(has_earlier=True),

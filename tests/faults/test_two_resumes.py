@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import TUITRAIN, Home, kill_group, wait_until, workers
+from tests.command import TUITRAIN, Home, kill_group, wait_until
 from tests.faults import plan
 from tests.faults.stage import elsewhere
 from tui_trainer import paths
@@ -37,7 +37,7 @@ def _state(home: Home) -> str:
 
 
 def _our_workers(home: Home) -> set[int]:
-    return {w.pid for w in workers() if str(home.runs) in " ".join(w.cmdline())}
+    return {worker.pid for worker in home.workers}
 
 
 def test_of_two_resumes_at_once_one_trains_and_the_other_names_it(interrupted: Home) -> None:

@@ -22,11 +22,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def empty_home(tmp_path: Path) -> Iterator[Home]:
-    """A working folder, and folders for data and runs that do not exist yet."""
+    """A working folder, and folders for data and runs that do not exist yet; nothing is forked."""
     work = tmp_path / "work"
     work.mkdir()
     variables = {"TUITRAIN__HARDWARE__THREADS": "1"}
-    home = Home(work, tmp_path / "data", tmp_path / "runs", variables)
+    home = Home(work, tmp_path / "data", tmp_path / "runs", variables, is_real=True)
     yield home
     home.end_workers()
 

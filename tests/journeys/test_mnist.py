@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.command import Home
 from tests.journeys import checks
+
+pytestmark = pytest.mark.slow
 
 
 def test_two_epochs_stopped_and_resumed_reach_the_promised_accuracy(

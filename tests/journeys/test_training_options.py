@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 from safetensors.numpy import load_file
 
-from tests.command import Home, workers
+from tests.command import Home
 from tests.journeys.test_resume_exactness import evaluations, live_steps
 
 # 41 steps an epoch. What is drawn at random, averaged and summed up in parts has to come back too.
@@ -36,11 +36,6 @@ def choices(home: Home, number: int = 1) -> str:
     """What a run says of what it chose and loaded."""
     started: dict[str, Any] = home.events("run_started", number)[0]
     return "\n".join(started["choices"])
-
-
-def processes_of(home: Home) -> list[int]:
-    """The processes that still train a run of this home or load its data."""
-    return [w.pid for w in workers() if str(home.runs) in " ".join(w.cmdline())]
 
 
 def has_ended(process: psutil.Process) -> bool:
@@ -79,7 +74,7 @@ def test_a_streamed_run_that_is_killed_ends_as_the_one_kept_on_the_device(
     # The averaged weights are the ones that are judged.
     report = home.json("eval", "1")
     assert abs(report["accuracy"] - shown["last"]["test"]["accuracy"]) < 1e-9
-    assert not processes_of(home)
+    assert not home.workers
 
 
 def test_a_run_begins_with_the_weights_of_another_of_which_a_part_is_frozen(

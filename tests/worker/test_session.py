@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import pytest
 
 from tests import builders
 from tests.command import Home
+from tests.faults.worker_pool import WorkerPool
+from tests.worker.after_step import AfterStep
 from tui_trainer.core.config import DataConfig, HardwareConfig, RunConfig, TrainingConfig
 from tui_trainer.core.jobs import JobResult, TrainJob
 from tui_trainer.store.config_sources import encode_config
@@ -20,30 +21,14 @@ from tui_trainer.store.job_folder import read_result, write_job
 from tui_trainer.store.lease import acquire_lease
 from tui_trainer.store.registry import Registry
 
+Work = Callable[..., tuple[int, JobResult]]
+
 # One step an epoch.
 CONFIG = RunConfig(
     data=DataConfig(batch_size=1295),
     training=TrainingConfig(epochs=3),
     hardware=HardwareConfig(threads=1, device="cpu"),
 )
-
-# A worker in which `sys.argv[2]` is run after each optimizer step, with `step` in reach.
-_WORKER = """
-import os, signal, sys
-from pathlib import Path
-from tui_trainer.train.step import Stepper
-from tui_trainer.worker.__main__ import main
-
-train_step = Stepper.__call__
-
-def and_then(self, batch, *, step, lr):
-    figures = train_step(self, batch, step=step, lr=lr)
-    exec(sys.argv[2])
-    return figures
-
-Stepper.__call__ = and_then
-sys.exit(main(Path(sys.argv[1])))
-"""
 
 
 @pytest.fixture
@@ -53,23 +38,26 @@ def run(home: Home) -> Home:
     return home
 
 
-def work(home: Home, after_step: str = "pass", **changes: Any) -> tuple[int, JobResult]:
-    """Do a session of run1 in a process of its own: its exit status and its result."""
-    values = {"run_path": str(home.run()), "data_dir": str(home.data), "config": CONFIG}
-    job = TrainJob(**{**values, "session": uuid.uuid4().hex, **changes})
-    folder = home.run() / "job"
-    write_job(folder, job)
-    with open(home.run() / "worker.log", "ab") as log:
-        command = [sys.executable, "-c", _WORKER, str(folder), after_step]
-        status = subprocess.run(command, stdout=log, stderr=log).returncode
-    result = read_result(folder)
-    assert result is not None
-    assert result.exit_status == status
-    return status, result
+@pytest.fixture
+def work(run: Home, pool: WorkerPool) -> Work:
+    """Does a session of run1 in a process of its own: its exit status and its result."""
+
+    def work(after_step: str = "pass", **changes: Any) -> tuple[int, JobResult]:
+        values = {"run_path": str(run.run()), "data_dir": str(run.data), "config": CONFIG}
+        job = TrainJob(**{**values, "session": uuid.uuid4().hex, **changes})
+        folder = run.run() / "job"
+        write_job(folder, job)
+        status = pool.start(run.run(), AfterStep(after_step)).wait()
+        result = read_result(folder)
+        assert result is not None
+        assert result.exit_status == status
+        return status, result
+
+    return work
 
 
-def test_missing_dataset_fails_before_the_first_step(run: Home, tmp_path: Path) -> None:
-    status, result = work(run, data_dir=str(tmp_path / "nothing"))
+def test_missing_dataset_fails_before_the_first_step(run: Home, work: Work, tmp_path: Path) -> None:
+    status, result = work(data_dir=str(tmp_path / "nothing"))
     assert status == 2
     assert result.error is not None
     assert result.error.code == "dataset"
@@ -81,8 +69,8 @@ def test_missing_dataset_fails_before_the_first_step(run: Home, tmp_path: Path) 
     assert run.state() == "failed"
 
 
-def test_fault_of_our_own_is_logged_with_its_traceback(run: Home) -> None:
-    status, result = work(run, "step == 2 and 1 / 0")
+def test_fault_of_our_own_is_logged_with_its_traceback(run: Home, work: Work) -> None:
+    status, result = work("step == 2 and 1 / 0")
     assert status == 1
     assert result.error is not None
     assert "ZeroDivisionError: division by zero" in result.error.message
@@ -97,10 +85,10 @@ def test_fault_of_our_own_is_logged_with_its_traceback(run: Home) -> None:
     assert "Traceback" in run.do("runs", "logs", "1")
 
 
-def test_run_that_another_worker_holds_is_not_touched(run: Home) -> None:
+def test_run_that_another_worker_holds_is_not_touched(run: Home, work: Work) -> None:
     lease = acquire_lease(run.run(), builders.SESSION)
     try:
-        status, result = work(run)
+        status, result = work()
     finally:
         if lease is not None:
             lease.release()
@@ -111,12 +99,12 @@ def test_run_that_another_worker_holds_is_not_touched(run: Home) -> None:
     assert run.events() == []
 
 
-def test_stop_after_the_last_step_of_an_epoch_loses_nothing_of_it(run: Home) -> None:
-    status, _ = work(run, "step == 2 and os.kill(os.getpid(), signal.SIGINT)")
+def test_stop_after_the_last_step_of_an_epoch_loses_nothing_of_it(run: Home, work: Work) -> None:
+    status, _ = work("step == 2 and os.kill(os.getpid(), signal.SIGINT)")
     assert status in (0, 130)
     if status == 130:
         assert run.state() == "stopped"
-        assert work(run, resume=True)[0] == 0
+        assert work(resume=True)[0] == 0
     assert run.state() == "finished"
     assert [event["epoch"] for event in run.events("epoch_finished")] == [1, 2, 3]
     judged = [(event["split"], event["epoch"]) for event in run.events("evaluated")]
@@ -125,8 +113,8 @@ def test_stop_after_the_last_step_of_an_epoch_loses_nothing_of_it(run: Home) -> 
     assert len(judged) == 4
 
 
-def test_run_killed_after_its_last_checkpoint_is_finished_by_resume(run: Home) -> None:
-    status, result = work(run)
+def test_run_killed_after_its_last_checkpoint_is_finished_by_resume(run: Home, work: Work) -> None:
+    status, result = work()
     assert status == 0
     assert result.unwrap() | {"changed_files": []} == run.json("runs", "show", "1")
     assert result.unwrap()["state"] == "finished"
@@ -137,6 +125,6 @@ def test_run_killed_after_its_last_checkpoint_is_finished_by_resume(run: Home) -
     assert json.loads(kept[-1])["kind"] == "checkpoint_saved"
     log.write_bytes(b"".join(kept))
     assert run.state() == "interrupted"
-    assert work(run, resume=True)[0] == 0
+    assert work(resume=True)[0] == 0
     assert run.state() == "finished"
     assert run.events("evaluated")[-1]["split"] == "test"

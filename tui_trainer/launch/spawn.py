@@ -151,8 +151,7 @@ def run_job(
         write_job(folder, job)
         log = _log_of(job, folder)
         printed_before = log.stat().st_size if log.exists() else 0
-        worker = _start(folder, log)
-        with _ended_with_us(worker, on_interrupt):
+        with _ended_with_us(folder, log, on_interrupt) as worker:
             offset, is_over, told = 0, False, ""
             while not is_over:
                 # Looked at before the progress is read: what came last is passed on too.
@@ -212,20 +211,47 @@ def _termination_raised() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ended_with_us(worker: WorkerProcess, on_interrupt: Callable[[], object]) -> Iterator[None]:
-    """End the worker if the block is left on an exception such as Ctrl-C."""
+def _interrupts_deferred() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of the block, so that what is begun in it is known."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    noted: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
     try:
         yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if noted:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _ended_with_us(
+    folder: Path, log: Path, on_interrupt: Callable[[], object]
+) -> Iterator[WorkerProcess]:
+    """A worker at the job in `folder`; it is ended with a block left by Ctrl-C or an error."""
+    worker: WorkerProcess | None = None
+    try:
+        with _interrupts_deferred():
+            worker = _start(folder, log)
+        yield worker
     except BaseException as error:
-        try:
-            if worker.is_alive:
-                worker.signal(signal.SIGINT)
-            if isinstance(error, KeyboardInterrupt):
-                on_interrupt()
-            deadline = time.monotonic() + _END_S
-            while worker.is_alive and time.monotonic() < deadline:
-                time.sleep(_PROGRESS_POLL_S)
-        finally:
-            # Also when whoever waits here loses patience.
-            worker.kill()
+        if isinstance(error, KeyboardInterrupt):
+            on_interrupt()
+        if worker is not None:
+            _end(worker)
         raise
+
+
+def _end(worker: WorkerProcess) -> None:
+    """Ask a worker to end, give it some time, and kill it."""
+    try:
+        if worker.is_alive:
+            worker.signal(signal.SIGINT)
+        deadline = time.monotonic() + _END_S
+        while worker.is_alive and time.monotonic() < deadline:
+            time.sleep(_PROGRESS_POLL_S)
+    finally:
+        # Also when whoever waits here loses patience.
+        worker.kill()
