@@ -22,7 +22,6 @@ def prepare(job: PrepareJob, progress: ProgressLog) -> JobResult:
     """Prepare a dataset."""
     from tui_trainer.data.prepare import prepare_dataset
 
-    progress.say(f"preparing {job.reference}")
     since = time.perf_counter()
     downloads = ProgressReport(progress, "bytes")
     spec = prepare_dataset(

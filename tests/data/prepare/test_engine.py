@@ -230,7 +230,12 @@ def test_a_break_of_another_preparation_is_not_gone_on_with(tmp_path: Path) -> N
     facts = SourceFacts(reference=_REFERENCE, preparation=PreparationConfig())
     with pytest.raises(KeyboardInterrupt):
         Preparation(tmp_path, name, make_source(80), facts, 1).run(break_off)
-    spec = prepare(tmp_path, make_source(60))
+    said: list[str] = []
+    work = Preparation(tmp_path, name, make_source(60), facts, 1)
+    spec = work.run(lambda done, total: None, said.append)
+    assert said == [
+        "what was read before is not of the source as it is now: it is read from its start"
+    ]
     assert sorted(n for split in spec.splits for n in numbers_in(tmp_path, spec, split)) == [
         *range(60)
     ]
@@ -394,7 +399,7 @@ def test_what_is_gone_on_with_is_read_back_in_small_pieces(
     with pytest.raises(KeyboardInterrupt):
         Preparation(tmp_path, name, make_source(80), facts, 1).run(break_off)
     monkeypatch.setattr(ArrayWriter, "read_back", read_back)
-    Preparation(tmp_path, name, make_source(80), facts, 1)._begin()
+    Preparation(tmp_path, name, make_source(80), facts, 1)._begin(print)
     assert sizes and max(sizes) <= 50
 
 

@@ -75,6 +75,7 @@ def prepare_dataset(
                 # What was left by one that was killed a moment after it was published.
                 discard_leftovers(data_dir, name)
                 return spec
+            say(f"preparing {reference}")
             means = Means(
                 downloads=downloads,
                 say=say,
@@ -93,7 +94,7 @@ def prepare_dataset(
             )
             note_beginning(data_dir, name, beginning)
             with earlier_kept(data_dir, name) as kept:
-                spec = work.run(report)
+                spec = work.run(report, say)
             for folder in kept:
                 say(f"the version that runs were trained on stays for them as {folder}")
             return spec

@@ -61,8 +61,10 @@ class Preparation:
         self._writers: dict[str, SplitWriter] = {}
         self._is_torn = False
 
-    def run(self, report: Report) -> DatasetSpec:
+    def run(self, report: Report, say: Callable[[str], object] = lambda text: None) -> DatasetSpec:
         """Read everything that was not read before, and publish the dataset.
+
+        `say` hears where what was read before cannot be used.
 
         Raises:
             DatasetError: too much of it or all of it cannot be read, or it cannot be written.
@@ -70,7 +72,7 @@ class Preparation:
         folder = self._data_dir / self._name
         try:
             make_folder(self._work)
-            self._begin()
+            self._begin(say)
             try:
                 self._read(report)
                 spec = self._publish(folder)
@@ -85,15 +87,18 @@ class Preparation:
                 "Free some space, or name another folder with --data-dir.",
             ) from error
 
-    def _begin(self) -> None:
-        identity = self._progress.identity
-        self._progress = read_progress(self._work, identity)
+    def _begin(self, say: Callable[[str], object]) -> None:
+        begun, identity = read_progress(self._work), self._progress.identity
+        if begun is not None and begun.identity == identity:
+            self._progress = begun
+        elif begun is not None and begun.blocks:
+            say("what was read before is not of the source as it is now: it is read from its start")
         try:
             self._open_writers()
         except OSError:
             if not self._progress.blocks:
                 raise
-            # What was reached is not there any more: it is read again.
+            say("what was read before is not there any more: it is read from its start")
             for writer in self._writers.values():
                 writer.close()
             self._progress = Progress(identity=identity)

@@ -29,15 +29,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[Skipped, ...] = ()
 
 
-def read_progress(folder: Path, identity: str) -> Progress:
-    """What was reached of this very preparation; nothing, where another one was begun."""
+def read_progress(folder: Path) -> Progress | None:
+    """What was reached of a preparation, which may be one of another source."""
     try:
         content = unseal((folder / PROGRESS).read_bytes())
-        progress = msgspec.json.decode(content, type=Progress)
+        return msgspec.json.decode(content, type=Progress)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         # None was begun, or it cannot be known how far: it begins anew.
-        return Progress(identity=identity)
-    return progress if progress.identity == identity else Progress(identity=identity)
+        return None
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
