@@ -21,11 +21,22 @@ def open_plain(path: Path | str) -> int:
     Raises:
         OSError: it is missing, forbidden, or no regular file.
     """
+    descriptor, _ = open_with_status(path)
+    return descriptor
+
+
+def open_with_status(path: Path | str) -> tuple[int, os.stat_result]:
+    """A descriptor as of `open_plain`, and what the system tells of the file.
+
+    Raises:
+        OSError: it is missing, forbidden, or no regular file.
+    """
     # Without waiting: a pipe is opened by whoever writes to it, if anybody does.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     descriptor = os.open(path, flags)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status
     os.close(descriptor)
     raise OSError(errno.EINVAL, "Not a regular file", str(path))
 

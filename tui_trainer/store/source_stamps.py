@@ -27,7 +27,7 @@ Stamp = tuple[int, int]
 ABSENT: Stamp = (-1, -1)
 """The stamp of what is not there."""
 
-_MOST_LIST_BYTES = 1 << 30
+MOST_LIST_BYTES = 1 << 30
 
 
 def stamp_present(path: str | bytes | Path) -> Stamp:
@@ -69,7 +69,7 @@ def listed_differ(folder: Path, spec: DatasetSpec) -> bool:
     if STAMP_LIST not in spec.files:
         return False
     try:
-        records = read_plain(folder / STAMP_LIST, _MOST_LIST_BYTES)
+        records = read_plain(folder / STAMP_LIST, MOST_LIST_BYTES)
         is_whole = hashlib.sha256(records).hexdigest() == spec.files[STAMP_LIST]
         return not is_whole or any_differs(records)
     except (OSError, ValueError):

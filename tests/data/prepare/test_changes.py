@@ -10,9 +10,11 @@ import pytest
 
 from tests.data.prepare.images.pictures import encode, noise
 from tui_trainer.core.config.preparation import PreparationConfig
+from tui_trainer.core.dataset_reference import prepared_name
 from tui_trainer.core.specs import DatasetSpec, SourceFacts
 from tui_trainer.data.prepare import prepare_dataset, source
-from tui_trainer.data.prepare.engine import _choose_splits, _identify
+from tui_trainer.data.prepare.engine import Preparation
+from tui_trainer.data.prepare.images import files
 from tui_trainer.data.prepare.images.folder import open_folder
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.datasets import has_changed, read_spec, verify_dataset
@@ -216,19 +218,36 @@ def test_a_damaged_list_is_found_and_mended(
     verify_dataset(tmp_path / "data", made.spec.name)
 
 
-def test_an_interrupted_preparation_does_not_go_on_with_other_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_an_interrupted_preparation_goes_on_with_the_same_pictures_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str, is_changed: bool
 ) -> None:
-    monkeypatch.setattr(source, "MOST_STAMPS", 4)
-    root = tmp_path / "source"
-    way = PreparationConfig()
-    origin = SourceFacts(reference=from_folder(root), preparation=way)
-    found = []
-    for _ in range(2):
-        opened = open_folder(root, way)
-        found.append(_identify(opened, origin, _choose_splits(opened, origin)))
+    monkeypatch.setattr(files, "_BLOCK_COUNT", 2)
+    root, way = tmp_path / "source", PreparationConfig(max_bad=0.5)
+    reference = from_folder(root)
+    origin = SourceFacts(reference=reference, preparation=way)
+    name = prepared_name(reference, way)
+
+    def begin() -> Preparation:
+        return Preparation(tmp_path / "data", name, open_folder(root, way), origin, 1)
+
+    def break_off(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        begin().run(break_off)
+    if is_changed:
         write_over(root)
-    assert found[0] != found[1]
+    said: list[str] = []
+    reached: list[int] = []
+    spec = begin().run(lambda done, total: reached.append(done), said.append)
+    assert reached[0] == (0 if is_changed else 4)
+    assert len(said) == is_changed
+    assert not has_changed(tmp_path / "data", spec)
+    assert verify_dataset(tmp_path / "data", name) == 6 + (size == "many")
+    write_over(root)
+    assert has_changed(tmp_path / "data", spec)
 
 
 class Items:

@@ -23,13 +23,15 @@ from tui_trainer.data.prepare.progress_file import (
     read_progress,
     write_progress,
 )
-from tui_trainer.data.prepare.publishing import publish_dataset
+from tui_trainer.data.prepare.publishing import describe_source, publish_dataset
 from tui_trainer.data.prepare.source import LEFT_OUT, SPLITS, ReadTask, Source
 from tui_trainer.data.prepare.split_writer import Reached, SplitWriter
+from tui_trainer.data.prepare.stamp_log import StampLog
 from tui_trainer.data.prepare.task_runner import read_blocks
 from tui_trainer.data.split import split_off
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import make_folder
+from tui_trainer.store.dataset_lookup import SKIPPED_LIST
 from tui_trainer.store.datasets import discard_leftovers
 from tui_trainer.store.source_stamps import STAMP_LIST
 
@@ -59,6 +61,7 @@ class Preparation:
         self._work = data_dir / f"{paths.UNFINISHED_DATASET}{name}"
         self._progress = Progress(identity=_identify(source, origin, self._splits_N))
         self._writers: dict[str, SplitWriter] = {}
+        self._stamps = StampLog(self._work)
         self._is_torn = False
 
     def run(self, report: Report, say: Callable[[str], object] = lambda text: None) -> DatasetSpec:
@@ -89,7 +92,8 @@ class Preparation:
 
     def _begin(self, say: Callable[[str], object]) -> None:
         begun, identity = read_progress(self._work), self._progress.identity
-        if begun is not None and begun.identity == identity:
+        is_same = begun is not None and begun.identity == identity
+        if begun is not None and is_same and self._stamps.recall(begun.stamp_bytes):
             self._progress = begun
         elif begun is not None and begun.blocks:
             say("what was read before is not of the source as it is now: it is read from its start")
@@ -102,6 +106,7 @@ class Preparation:
             for writer in self._writers.values():
                 writer.close()
             self._progress = Progress(identity=identity)
+            self._stamps.forget()
             self._open_writers()
 
     def _open_writers(self) -> None:
@@ -173,14 +178,20 @@ class Preparation:
     def _append(self, block: MeasuredBlock) -> None:
         for part in block.parts:
             self._writers[part.split].append(part)
+        self._stamps.append(block.stamps)
 
     def _keep(self, blocks: int, skipped: list[Skipped]) -> None:
         """Note how far it is; the files come first, so that what is noted is there."""
         for writer in self._writers.values():
             writer.flush()
+        self._stamps.flush()
         reached = {split: writer.reached for split, writer in self._writers.items()}
         self._progress = msgspec.structs.replace(
-            self._progress, blocks=blocks, reached=reached, skipped=tuple(skipped)
+            self._progress,
+            blocks=blocks,
+            reached=reached,
+            skipped=tuple(skipped),
+            stamp_bytes=self._stamps.kept_bytes,
         )
         write_progress(self._work, self._progress)
 
@@ -198,9 +209,13 @@ class Preparation:
     def _publish(self, folder: Path) -> DatasetSpec:
         for split, writer in self._writers.items():
             check_split(self._source.facts, split, writer.reached.samples, writer.counts_K)
-        return publish_dataset(
-            folder, self._work, self._source, self._origin, self._writers, self._progress.skipped
-        )
+        files = dict(self._source.files)
+        if stamps := files.get(STAMP_LIST, b"") + self._stamps.records:
+            files[STAMP_LIST] = stamps
+        if skipped := self._progress.skipped:
+            files[SKIPPED_LIST] = msgspec.json.encode(skipped)
+        spec = describe_source(self._name, self._source, self._origin, len(skipped))
+        return publish_dataset(folder, self._work, spec, files, self._writers)
 
 
 def _choose_splits(source: Source, origin: SourceFacts) -> npt.NDArray[np.int8]:

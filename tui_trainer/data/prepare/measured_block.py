@@ -41,10 +41,11 @@ class SplitPart:
 
 @dataclass(frozen=True)
 class MeasuredBlock:
-    """A block by its splits, and what could not be read of it."""
+    """A block by its splits, and what could not be read of it; `stamps` as in `Block`."""
 
     parts: tuple[SplitPart, ...]
     skipped: tuple[Skipped, ...]
+    stamps: bytes
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class BlockReader:
         with source_errors_told(self.reference):
             block = task()
         check_block(self.facts, block)
-        return MeasuredBlock(tuple(self._divide(block)), block.skipped)
+        return MeasuredBlock(tuple(self._divide(block)), block.skipped, block.stamps)
 
     def _divide(self, block: Block) -> Iterator[SplitPart]:
         splits_B = self.splits_N[block.numbers_B]

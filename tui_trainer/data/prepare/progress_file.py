@@ -21,12 +21,14 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         blocks: How many of its blocks are in the files.
         reached: How far each split has come.
         skipped: What these blocks could not read.
+        stamp_bytes: How much of the list of stamps is of these blocks.
     """
 
     identity: str
     blocks: int = 0
     reached: dict[str, Reached] = {}
     skipped: tuple[Skipped, ...] = ()
+    stamp_bytes: int = 0
 
 
 def read_progress(folder: Path) -> Progress | None:

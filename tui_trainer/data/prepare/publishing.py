@@ -14,11 +14,10 @@ import numpy as np
 
 from tui_trainer import paths
 from tui_trainer.core.sealed_json import encode_sealed
-from tui_trainer.core.specs import DatasetSpec, Skipped, SourceFacts, SplitSpec
+from tui_trainer.core.specs import DatasetSpec, SourceFacts, SplitSpec
 from tui_trainer.data.prepare.source import Source
 from tui_trainer.data.prepare.split_writer import SplitWriter
 from tui_trainer.store.atomic import holds, new_folder, write_durable
-from tui_trainer.store.dataset_lookup import SKIPPED_LIST
 from tui_trainer.store.datasets import remember_verified
 
 _PIECE_ROWS = 1 << 16
@@ -27,12 +26,13 @@ _PIECE_ROWS = 1 << 16
 def publish_dataset(
     folder: Path,
     work: Path,
-    source: Source,
-    origin: SourceFacts,
+    described: DatasetSpec,
+    files: Mapping[str, bytes],
     writers: Mapping[str, SplitWriter],
-    skipped: tuple[Skipped, ...],
 ) -> DatasetSpec:
-    """Make a dataset of the files in `work`, and let it appear as `folder`, in place of another.
+    """Make a dataset of the arrays in `work`, and let it appear as `folder`, in place of another.
+
+    `files` are kept with it; `described` is its manifest, but for these and what was measured.
 
     Raises:
         OSError: something cannot be written, or not read back as written.
@@ -40,18 +40,17 @@ def publish_dataset(
     shared_count = _count_shared(writers)
     mean, std = writers["train"].moments.result()
     label_mean, label_std = writers["train"].label_moments.result()
-    is_regression = source.facts.task == "regression"
+    is_regression = described.task == "regression"
     splits = _finish(writers)
     with new_folder(folder) as temporary:
-        files = {SKIPPED_LIST: msgspec.json.encode(skipped)} if skipped else {}
-        hashes = _write_files(temporary, {**source.files, **files})
         spec = msgspec.structs.replace(
-            _describe(folder.name, source, origin, splits, hashes),
+            described,
+            splits=splits,
+            files=_write_files(temporary, files),
             mean=mean,
             std=std,
             label_mean=label_mean if is_regression else (),
             label_std=label_std if is_regression else (),
-            skipped_count=len(skipped),
             shared_count=shared_count,
         )
         if spec.kind == "tokens":
@@ -101,14 +100,10 @@ def _write_checked(file: Path, content: bytes) -> None:
         raise OSError(errno.EIO, "The disk did not give it back as it was written")
 
 
-def _describe(
-    name: str,
-    source: Source,
-    origin: SourceFacts,
-    splits: dict[str, SplitSpec],
-    files: dict[str, str],
+def describe_source(
+    name: str, source: Source, origin: SourceFacts, skipped_count: int
 ) -> DatasetSpec:
-    """The manifest, but for what was measured."""
+    """The manifest of a dataset, as far as its source tells it."""
     facts = source.facts
     return DatasetSpec(
         name=name,
@@ -121,9 +116,9 @@ def _describe(
         features=facts.features,
         mean=(),
         std=(),
-        splits=splits,
+        splits={},
         origin=facts.origin,
         vocabulary=facts.vocabulary,
-        files=files,
+        skipped_count=skipped_count,
         source=msgspec.structs.replace(origin, stamps=dict(source.stamps)),
     )

@@ -63,12 +63,15 @@ class Block:
         inputs: B×`Facts.shape`, as `INPUT_DTYPES` says; of texts all tokens one after the other.
         lengths_B: Of texts, how many tokens each has, int64.
         skipped: Samples that could not be read, which are not among the others.
+        stamps: The files that were read for it, as of `list_stamps`, where the source has not
+            stamped them before.
     """
 
     numbers_B: Indices
     inputs: npt.NDArray[Any]
     lengths_B: Indices | None = None
     skipped: tuple[Skipped, ...] = ()
+    stamps: bytes = b""
 
 
 ReadTask = Callable[[], Block]
@@ -152,6 +155,11 @@ class Stamps:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
+def are_many(count: int) -> bool:
+    """Whether so many files stand in a list of their own, and not in the manifest."""
+    return count > MOST_STAMPS
+
+
 def stamp_source(main: Mapping[str, Stamp], root: Path, names: Iterable[str]) -> Stamps:
     """The stamps of a source: those of its folders or tables, and of the files that these told of.
 
@@ -164,7 +172,7 @@ def stamp_source(main: Mapping[str, Stamp], root: Path, names: Iterable[str]) ->
     prefix = os.path.join(root, "")
     paths = (name if name.startswith("/") else prefix + name for name in more)
     stamped = ((path, stamp_present(path)) for path in paths)
-    if len(told) + len(more) <= MOST_STAMPS:
+    if not are_many(len(told) + len(more)):
         told |= stamped
     few = {path: told[path] for path in list(told)[:MOST_STAMPS] if _is_text(path)}
     records = list_stamps((path, stamp) for path, stamp in told.items() if path not in few)

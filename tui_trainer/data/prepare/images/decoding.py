@@ -28,7 +28,8 @@ from tui_trainer.data.prepare.images.image_form import (
     fit_image,
 )
 from tui_trainer.data.prepare.images.jpeg_head import read_jpeg_head
-from tui_trainer.store.plain_file import open_plain
+from tui_trainer.store.plain_file import open_with_status
+from tui_trainer.store.source_stamps import Stamp
 
 MOST_PIXELS = 25_000_000
 """Pixels that are decoded of one image at most; of a JPEG after it is scaled down."""
@@ -72,16 +73,16 @@ def quiet_decoding() -> Iterator[None]:
         yield
 
 
-def read_image_file(path: Path | str) -> bytes:
-    """What stands in an image file.
+def read_image_file(path: Path | str) -> tuple[bytes, Stamp]:
+    """What stands in an image file, and its stamp of just before.
 
     Raises:
         UnreadableImageError: it is missing, forbidden, no regular file, empty or too large.
     """
     try:
-        descriptor = open_plain(path)
+        descriptor, status = open_with_status(path)
         try:
-            size_bytes = os.fstat(descriptor).st_size
+            size_bytes = status.st_size
             if size_bytes > MOST_BYTES:
                 raise UnreadableImageError(f"it is larger than {MOST_BYTES >> 20} MiB")
             content = os.read(descriptor, size_bytes)
@@ -93,7 +94,7 @@ def read_image_file(path: Path | str) -> bytes:
         raise UnreadableImageError(f"it cannot be opened: {told or 'impossible name'}") from error
     if not content:
         raise UnreadableImageError("it is empty")
-    return content
+    return content, (size_bytes, status.st_mtime_ns)
 
 
 def read_head(content: bytes) -> ImageHead:

@@ -29,10 +29,11 @@ from tui_trainer.data.prepare.source import (
     ReadTask,
     ReadySource,
     Stamps,
+    are_many,
     stamp_source,
 )
 from tui_trainer.errors import DatasetError
-from tui_trainer.store.source_stamps import Stamp
+from tui_trainer.store.source_stamps import Stamp, list_stamps, stamp_present
 
 _LOOKED_AT = 32
 _GIVEN_UP_AFTER = 1000
@@ -44,7 +45,10 @@ _MOST_SAMPLE_PIXELS = 4096 * 4096
 
 @dataclass(frozen=True)
 class _Batch:
-    """Files that are read as one block; the first is sample `first` of the source."""
+    """Files that are read as one block; the first is sample `first` of the source.
+
+    With `is_stamped` the block tells their stamps.
+    """
 
     root: str
     names: tuple[str, ...]
@@ -52,6 +56,7 @@ class _Batch:
     form: ImageForm
     shape: tuple[int, ...]
     example: str
+    is_stamped: bool
 
 
 def open_image_files(
@@ -92,7 +97,11 @@ def open_image_files(
         if not are_listed:
             hint = "See that it is the folder from which the names in the table are meant."
         raise DatasetError(f"{root} has no images to read{told}.", hint)
-    stamped = Stamps() if stamps is None else stamp_source(stamps, root, [*names, *missing])
+    # Of many files the stamps are taken where they are read, which costs next to nothing.
+    is_many = stamps is not None and are_many(len(stamps) + len(names) + len(missing))
+    stamped = Stamps()
+    if stamps is not None:
+        stamped = stamp_source(stamps, root, missing if is_many else [*names, *missing])
     with quiet_decoding():
         form, shape, example = _choose_form(root, names, preparation)
     return ReadySource(
@@ -106,7 +115,7 @@ def open_image_files(
             targets=tuple(targets),
         ),
         labels_N=labels_N,
-        read=partial(_make_tasks, str(root), names, form, shape, example),
+        read=partial(_make_tasks, str(root), names, form, shape, example, is_many),
         splits_N=splits_N,
         skipped=tuple(skipped),
         is_heavy=True,
@@ -153,7 +162,7 @@ def _look_at_some(root: Path, names: Sequence[str], size: int) -> list[tuple[str
         if tried >= (_LOOKED_AT if heads else _GIVEN_UP_AFTER):
             break
         try:
-            content = read_image_file(os.path.join(root, names[place]))
+            content, _ = read_image_file(os.path.join(root, names[place]))
             head = read_head(content)
             if not size and not heads:
                 decode_image(content, ImageForm(0, "crop", "gray"))
@@ -175,11 +184,17 @@ def _choose_places(count: int) -> Iterator[int]:
 
 
 def _make_tasks(
-    root: str, names: Sequence[str], form: ImageForm, shape: tuple[int, ...], example: str
+    root: str,
+    names: Sequence[str],
+    form: ImageForm,
+    shape: tuple[int, ...],
+    example: str,
+    is_stamped: bool,
 ) -> Iterator[ReadTask]:
     count = max(1, min(_BLOCK_COUNT, _BLOCK_BYTES // int(np.prod(shape))))
     for first in range(0, len(names), count):
-        batch = _Batch(root, tuple(names[first : first + count]), first, form, shape, example)
+        chosen = tuple(names[first : first + count])
+        batch = _Batch(root, chosen, first, form, shape, example, is_stamped)
         yield partial(_read_block, batch)
 
 
@@ -192,15 +207,19 @@ def _read_block(batch: _Batch) -> Block:
     images_BCHW = np.empty((len(batch.names), *batch.shape), np.uint8)
     numbers: list[int] = []
     skipped: list[Skipped] = []
+    stamps: list[tuple[str, Stamp]] = []
     with quiet_decoding():
         for number, name in enumerate(batch.names, start=batch.first):
+            path, stamp = os.path.join(batch.root, name), None
             try:
-                pixels_CHW = decode_image(
-                    read_image_file(os.path.join(batch.root, name)), batch.form
-                )
+                content, stamp = read_image_file(path)
+                pixels_CHW = decode_image(content, batch.form)
             except UnreadableImageError as error:
                 skipped.append(Skipped(name=show_name(name), reason=error.reason))
                 continue
+            finally:
+                if batch.is_stamped:
+                    stamps.append((path, stamp or stamp_present(path)))
             if pixels_CHW.shape != batch.shape:
                 _check_shape(name, pixels_CHW.shape, batch.shape, batch.example)
             images_BCHW[len(numbers)] = pixels_CHW
@@ -209,6 +228,7 @@ def _read_block(batch: _Batch) -> Block:
         numbers_B=np.array(numbers, np.int64),
         inputs=images_BCHW[: len(numbers)],
         skipped=tuple(skipped),
+        stamps=list_stamps(stamps),
     )
 
 
