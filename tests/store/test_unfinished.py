@@ -51,6 +51,13 @@ def test_it_is_told_of_what_it_is_and_how_far(tmp_path: Path) -> None:
     assert list_unfinished(tmp_path / "nowhere") == []
 
 
+def test_nothing_was_begun_where_nothing_was_had(tmp_path: Path) -> None:
+    (tmp_path / ".originals" / "mnist" / "mnist").mkdir(parents=True)
+    assert list_unfinished(tmp_path) == []
+    with locked(lock_of(tmp_path, "mnist")):
+        assert [one.name for one in list_unfinished(tmp_path)] == ["mnist"]
+
+
 def test_a_damaged_note_is_nothing_known(tmp_path: Path) -> None:
     name = begin(tmp_path)
     for file in (tmp_path / f".unfinished-{name}").iterdir():

@@ -90,7 +90,9 @@ def list_unfinished(data_dir: Path) -> list[Unfinished]:
         if name.startswith(paths.UNFINISHED_DATASET)
     }
     names |= set(_folders(data_dir / paths.ORIGINALS))
-    return [_look_at(data_dir, name) for name in sorted(names)]
+    found = [_look_at(data_dir, name) for name in sorted(names)]
+    # Where not one byte was had, as without a network, nothing was begun.
+    return [one for one in found if one.size_bytes or one.is_running]
 
 
 def find_unfinished(data_dir: Path, text: str, folder: Path) -> Unfinished | None:
