@@ -142,13 +142,8 @@ def save_parts(run: Path, parts: Parts, data_sha256: str) -> None:
 
 def is_kept(run: Path, data_sha256: str) -> bool:
     """Whether a run kept the split of these very data."""
-    try:
-        stored = msgspec.json.decode(unseal(read_plain(run / paths.SPLIT)), type=_StoredSplit)
-    except FileNotFoundError:
-        return False
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _damaged(run) from error
-    return stored.data_sha256 == data_sha256
+    stored = _read_stored(run)
+    return stored is not None and stored.data_sha256 == data_sha256
 
 
 def read_held_out(run: Path, data_sha256: str) -> Indices | None:
@@ -160,12 +155,9 @@ def read_held_out(run: Path, data_sha256: str) -> Indices | None:
     Raises:
         DatasetError: what was kept is damaged.
     """
-    try:
-        stored = msgspec.json.decode(unseal(read_plain(run / paths.SPLIT)), type=_StoredSplit)
-    except FileNotFoundError:
+    stored = _read_stored(run)
+    if stored is None:
         return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _damaged(run) from error
     try:
         content = read_plain(run / paths.HELD_OUT, _MOST_BYTES)
         held_out_N: npt.NDArray[np.int64] = np.frombuffer(content, "<i8").astype(np.int64)
@@ -176,6 +168,15 @@ def read_held_out(run: Path, data_sha256: str) -> Indices | None:
     if stored.data_sha256 != data_sha256 or not stored.held_out_count:
         return None
     return held_out_N
+
+
+def _read_stored(run: Path) -> _StoredSplit | None:
+    try:
+        return msgspec.json.decode(unseal(read_plain(run / paths.SPLIT)), type=_StoredSplit)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _damaged(run) from error
 
 
 def count_shared(data_dir: Path, spec: DatasetSpec, parts: Parts) -> int:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from tui_trainer.core.specs import ArrayFile, DatasetSpec
 from tui_trainer.store.atomic import replace_file
+from tui_trainer.store.datasets import FileStamp, stamp_of
 from tui_trainer.store.plain_file import read_plain
 
 _CHECKED = "checked.json"
@@ -28,8 +29,7 @@ _CHECKED = "checked.json"
 _QUICK_BYTES = 4 << 20
 _PIECE_ROWS = 1 << 20
 
-_Stamp = tuple[int, int, int, int]
-_Checked = dict[str, tuple[str, _Stamp]]
+_Checked = dict[str, tuple[str, FileStamp]]
 _UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -101,7 +101,7 @@ def check_values(folder: Path, file: ArrayFile, array: npt.NDArray[Any], rule: R
     path = folder / Path(file.file).name
     is_quick = array.nbytes <= _QUICK_BYTES
     # Taken before the file is read, as it may be written to meanwhile.
-    found = rule.told, _stamp_of(path)
+    found = rule.told, stamp_of(path)
     if not is_quick and _read_checked(folder).get(path.name) == found:
         return
     if flaw := rule.find_flaw(array):
@@ -119,9 +119,3 @@ def _read_checked(folder: Path) -> _Checked:
     except _UNREADABLE:
         # Nothing is known to be checked: it is looked at again.
         return {}
-
-
-def _stamp_of(file: Path) -> _Stamp:
-    """What changes when a file is written to or replaced; the last of it nobody can set back."""
-    status = file.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -30,7 +30,7 @@ _UNREADABLE = (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _VERIFIED = "verified.json"
 _MOST_MANIFEST_BYTES = 1 << 28
 
-_Stamp = tuple[int, int, int, int]
+FileStamp = tuple[int, int, int, int]
 
 
 class _Versioned(msgspec.Struct):
@@ -202,7 +202,7 @@ def verify_dataset(
         DatasetError: one is missing or not as it was written.
     """
     spec, folder = read_spec(data_dir, name), data_dir / name
-    arrays, done, stamps = arrays_of(spec), 0, dict[str, tuple[str, _Stamp]]()
+    arrays, done, stamps = arrays_of(spec), 0, dict[str, tuple[str, FileStamp]]()
     for array in arrays:
         report(done, dataset_bytes(spec))
         path = folder / Path(array.file).name
@@ -228,7 +228,7 @@ def check_array_file(folder: Path, array: ArrayFile) -> Path:
     file = folder / Path(array.file).name
     verified = _read_verified(folder)
     with contextlib.suppress(OSError):
-        if verified.get(file.name) == (array.sha256, _stamp_of(file)):
+        if verified.get(file.name) == (array.sha256, stamp_of(file)):
             return file
     stamp = _check_hash(file, array.sha256)
     # As in `verify_dataset`.
@@ -243,13 +243,13 @@ def remember_verified(folder: Path, spec: DatasetSpec) -> None:
     Raises:
         OSError: the note cannot be written, or is not read back as it was.
     """
-    stamps = {a.file: (a.sha256, _stamp_of(folder / a.file)) for a in arrays_of(spec)}
+    stamps = {a.file: (a.sha256, stamp_of(folder / a.file)) for a in arrays_of(spec)}
     _write_verified(folder, stamps)
     if _read_verified(folder) != stamps:
         raise OSError(errno.EIO, "The disk did not give it back as it was written")
 
 
-def _check_hash(file: Path, sha256: str) -> _Stamp:
+def _check_hash(file: Path, sha256: str) -> FileStamp:
     """Hash a file; its stamp from before comes back, as it may be written to meanwhile.
 
     Raises:
@@ -257,7 +257,7 @@ def _check_hash(file: Path, sha256: str) -> _Stamp:
     """
     again = f"Prepare it again with: tuitrain data get {file.parent.name}."
     try:
-        stamp = _stamp_of(file)
+        stamp = stamp_of(file)
         digest = hash_file(file)
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror or error}.", again) from error
@@ -266,20 +266,20 @@ def _check_hash(file: Path, sha256: str) -> _Stamp:
     return stamp
 
 
-def _stamp_of(file: Path) -> _Stamp:
+def stamp_of(file: Path) -> FileStamp:
     """What changes when a file is written to or replaced; the last of it nobody can set back."""
     status = file.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _read_verified(folder: Path) -> dict[str, tuple[str, _Stamp]]:
+def _read_verified(folder: Path) -> dict[str, tuple[str, FileStamp]]:
     try:
         content = _read(folder / _VERIFIED)
-        return msgspec.json.decode(content, type=dict[str, tuple[str, _Stamp]])
+        return msgspec.json.decode(content, type=dict[str, tuple[str, FileStamp]])
     except _UNREADABLE:
         # Nothing is known to be verified: it is hashed again.
         return {}
 
 
-def _write_verified(folder: Path, stamps: dict[str, tuple[str, _Stamp]]) -> None:
+def _write_verified(folder: Path, stamps: dict[str, tuple[str, FileStamp]]) -> None:
     replace_file(folder / _VERIFIED, msgspec.json.encode(stamps), durable=False)
