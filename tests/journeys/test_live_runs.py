@@ -76,6 +76,8 @@ def test_closing_the_terminal_of_train_leaves_the_run_going_on(home: Home) -> No
 def test_stop_from_another_terminal_ends_an_attached_train_well(home: Home) -> None:
     train = home.open(*LONG, "--name", "shared")
     train.wait_for("shared +▱+ +0%  running")
+    # Beyond the one epoch that the resume below asks for.
+    wait_until(lambda: len(home.events("epoch_finished")) >= 2, "two whole epochs")
     assert re.fullmatch(r"run1: stop at step [\d ]+\n", home.do("runs", "stop", "shared"))
     assert train.finish() == 0
     assert "shared stopped" in train.text
