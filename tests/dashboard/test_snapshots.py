@@ -82,7 +82,7 @@ def is_behind(app: DashboardApp) -> bool:
     """Whether a screen knows more than it shows."""
     screens = [screen for screen in app.screen_stack if isinstance(screen, ViewportScreen)]
     return any(
-        screen._is_behind or (isinstance(screen, RunScreen) and screen._will_draw_charts)
+        screen._is_behind or (isinstance(screen, RunScreen) and screen._waiting_charts)
         for screen in screens
     )
 

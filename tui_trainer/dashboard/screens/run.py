@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from textual.app import ComposeResult
+from textual.timer import Timer
 
 from tui_trainer.core.tables import Table
 from tui_trainer.dashboard.bindings import bindings_of
@@ -31,10 +32,10 @@ from tui_trainer.dashboard.widgets.text_rows import TextRows
 
 _HEADER_ROWS, _FOOTER_ROWS, _RULES = 2, 1, 2
 _OVERVIEW, _CHARTS = 1, 2
-_CHART_SHARE, _MOST_WAIT_S = 0.006, 0.5
+_CHART_SHARE, _MOST_WAIT_S = 0.006, 1.0
 """How much of one core charts may take while nobody touches a key, and how late they may be.
 
-News of mere steps come no sooner: the charts are drawn with them, and sent as one picture.
+Charts that wait are drawn with later news, and sent with them as one picture.
 """
 
 
@@ -49,7 +50,8 @@ class RunScreen(SizingScreen):
         super().__init__(view)
         self._drafts = CurveDrafts()
         self._chart_pace = Pace(_CHART_SHARE, _MOST_WAIT_S)
-        self._has_only_news = self._will_draw_charts = False
+        self._waiting_charts: Timer | None = None
+        self._has_only_news = False
         self._page = _OVERVIEW
         self._chosen = ""
         self._is_enlarged = False
@@ -100,19 +102,12 @@ class RunScreen(SizingScreen):
             self.redraw_charts()
 
     def _draw_charts_in_turn(self) -> None:
-        """Draw the charts now or, where that would take too much of the time, soon."""
-        if self._will_draw_charts:
-            return
-        wait_s = self._chart_pace.wait_s
-        if wait_s > 0:
-            self._will_draw_charts = True
-            self.set_timer(wait_s, self._draw_waiting_charts)
-        else:
+        """Draw the charts now or, where that would take too much of the time, with later news."""
+        if not self._chart_pace.wait_s:
             self.redraw_charts()
-
-    def _draw_waiting_charts(self) -> None:
-        self._will_draw_charts = False
-        self.redraw_charts()
+        elif self._waiting_charts is None:
+            # Should no news come any more.
+            self._waiting_charts = self.set_timer(_MOST_WAIT_S, self.redraw_charts)
 
     @property
     def _pages(self) -> RunPages:
@@ -171,6 +166,9 @@ class RunScreen(SizingScreen):
         """Draw every chart that is in sight."""
         if is_text_page(self._page):
             return
+        if self._waiting_charts is not None:
+            self._waiting_charts.stop()
+            self._waiting_charts = None
         with self._chart_pace.measured():
             for pane in self._chart_panes():
                 pane.show(self._drafted(pane.chart), is_chosen=pane.chart == self._chosen)

@@ -44,6 +44,7 @@ class Lines(Widget):
         super().__init__(id=id, classes=classes)
         self._rows: tuple[Row, ...] = ()
         self._rows_size: tuple[int, int] | None = None
+        self._strips: dict[int, Strip] = {}
         self._base: Style | None = None
 
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
@@ -62,6 +63,9 @@ class Lines(Widget):
             return
         old, self._rows = self._rows, self._build(width, height)
         changed = changed_regions(old, self._rows, width)
+        for region in changed:
+            for y in region.line_range:
+                self._strips.pop(y, None)
         if changed:
             self.refresh(*changed)
 
@@ -71,10 +75,28 @@ class Lines(Widget):
         if self._rows_size != (width, height):
             self._rows = self._build(width, height)
             self._rows_size = (width, height)
+            self._strips = {}
         row = self._rows[y] if y < len(self._rows) else ()
         # Worked out anew from all ancestors whenever it is asked for.
         self._base = self._base or self.rich_style
         return strip_of(row, width, self._base)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a part of the widget.
+
+        Textual asks for all widgets that its rectangle around all that changed touches. What it
+        would work out for each anew comes to nothing here: no border, padding, link or opacity.
+        """
+        if self._rows_size != tuple(self.size):
+            self._strips = {}
+        for y in crop.line_range:
+            if y not in self._strips:
+                self._strips[y] = self.render_line(y)
+        strips = [self._strips[y] for y in crop.line_range]
+        for line_filter in self.get_line_filters():
+            background = self.background_colors[1]
+            strips = [strip.apply_filter(line_filter, background) for strip in strips]
+        return [strip.crop(*crop.column_span) for strip in strips]
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What Textual does to each line before it is sent."""
@@ -83,7 +105,7 @@ class Lines(Widget):
     def notify_style_update(self) -> None:
         """The theme may be another."""
         super().notify_style_update()
-        self._base = None
+        self._base, self._strips = None, {}
 
 
 def changed_regions(old: Sequence[Row], new: Sequence[Row], width: int) -> list[Region]:
