@@ -26,7 +26,7 @@ RUN_FIELDS = {
     "run", "uuid", "name", "state", "dataset", "model", "device", "epoch", "epochs", "step",
     "steps", "best", "last", "started", "elapsed_s", "tags", "path",
 }  # fmt: skip
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 # Control characters other than the line end, and the C1 range.
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -92,13 +92,13 @@ class Home:
         if server is not None:
             command = [TUITRAIN, *arguments]
             try:
-                return server.run(command, self.folder, environment, 2 * PATIENCE_S)
+                return server.run(command, self.folder, environment, PATIENCE_S)
             except BaseException:
                 # It may be at that command still; the next test gets another.
                 close_servers()
                 raise
         process = self.start(*arguments)
-        stdout, stderr = process.communicate(timeout=2 * PATIENCE_S)
+        stdout, stderr = process.communicate(timeout=PATIENCE_S)
         return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
 
     def do(self, *arguments: str) -> str:

@@ -9,6 +9,7 @@ Usage: python -P tests/command_server.py FILE_DESCRIPTOR
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -29,7 +30,7 @@ WORKER_NAME = "tuitrain-worker"
 """What the system calls a forked worker, whose arguments are those of the server."""
 
 _MESSAGE_BYTES = 1 << 17
-_STARTING_S = 60.0
+_STARTING_S = 120.0
 _MOST_FILES = 256
 # Read by the interpreter when it starts, or by libraries when they are imported.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "OMP_", "OPENBLAS_", "MKL_", "TEXTUAL", "TYPER")
@@ -195,7 +196,8 @@ class CommandServer:
     def close(self) -> None:
         """End the server, and what it runs."""
         for process in psutil.Process(self._process.pid).children(recursive=True):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         self._process.kill()
         self._process.communicate()
         self._orders.close()

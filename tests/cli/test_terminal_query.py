@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.command import own_environment
+from tests.command import PATIENCE_S, own_environment
 from tui_trainer.cli.terminal_query import Answers, read_answers
 
 _KITTY = b"\x1b_Gi=31;OK\x1b\\"
@@ -51,7 +51,10 @@ def test_no_babble_is_an_error(replies: bytes) -> None:
 
 @contextmanager
 def terminal(reply: bytes) -> Iterator[tuple[int, list[bytes]]]:
-    """A terminal that gives one reply to the question after which all is said."""
+    """A terminal that gives one reply to the question after which all is said.
+
+    After the block all that was written to it has been heard.
+    """
     main, side = pty.openpty()
     heard: list[bytes] = [b""]
 
@@ -72,7 +75,7 @@ def terminal(reply: bytes) -> Iterator[tuple[int, list[bytes]]]:
         yield side, heard
     finally:
         os.close(side)
-        thread.join(10)
+        thread.join(PATIENCE_S)
         os.close(main)
 
 
@@ -107,14 +110,14 @@ def test_a_terminal_that_answers_is_understood_and_left_as_it_was() -> None:
 def test_a_terminal_that_prints_the_question_has_the_line_wiped() -> None:
     with terminal(b"\x1b[?62;4c") as (side, heard):
         assert ask(side) == "False True None"
-        assert heard[0].endswith(b"\r\x1b[K")
+    assert heard[0].endswith(b"\r\x1b[K")
 
 
 def test_tmux_is_not_asked_about_kitty() -> None:
     with terminal(b"\x1b[?1;2;4c") as (side, heard):
         assert ask(side, about_kitty=False) == "False True None"
-        assert b"\x1b_" not in heard[0]
-        assert not heard[0].endswith(b"\x1b[K")
+    assert b"\x1b_" not in heard[0]
+    assert not heard[0].endswith(b"\x1b[K")
 
 
 def test_a_silent_terminal_is_not_waited_for() -> None:

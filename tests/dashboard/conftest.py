@@ -16,6 +16,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from tests.builders import SESSION, environment, evaluated, session_start, steps
+from tests.command import PATIENCE_S
 from tui_trainer.core import events
 from tui_trainer.core.config import RunConfig
 from tui_trainer.dashboard import mishaps
@@ -157,7 +158,7 @@ def screen_text(app: App[None]) -> str:
 
 
 async def until(
-    pilot: Pilot[None], condition: Callable[[], bool], *, within_s: float = 20.0
+    pilot: Pilot[None], condition: Callable[[], bool], *, within_s: float = PATIENCE_S
 ) -> None:
     """Wait for a condition, not for a time."""
     deadline = time.monotonic() + within_s

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,13 @@ import pytest
 from textual.message import Message
 
 from tests.builders import log_bytes, resumed, session_start, steps
+from tests.command import PATIENCE_S, wait_until
 from tests.dashboard.conftest import MakeRun
 from tui_trainer import paths
 from tui_trainer.core import events
 from tui_trainer.core.run_state import RunState
 from tui_trainer.dashboard import tails
+from tui_trainer.dashboard import watcher as watcher_module
 from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
 from tui_trainer.dashboard.tails import LossTail, RunList, RunTail
 from tui_trainer.dashboard.views import RunsView, RunView
@@ -152,7 +153,11 @@ def test_points_of_a_long_loss_stand_for_equal_parts_of_the_run(make_run: MakeRu
     assert points[:11].tolist() == [1.0] * 11 and points[13:].tolist() == [0.0] * 11
 
 
-def test_the_watcher_posts_only_what_changed(registry: Registry, make_run: MakeRun) -> None:
+def test_the_watcher_posts_only_what_changed(
+    registry: Registry, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long the lines below take, steps have not waited for long enough.
+    monkeypatch.setattr(watcher_module, "_STEPS_S", 1e9)
     run = make_run(live=True)
     run.train()
     posted: list[Message] = []
@@ -230,12 +235,10 @@ def test_a_fault_of_the_watcher_is_said_not_swallowed(
     monkeypatch.setattr(RunList, "read", fault)
     watcher = Watcher(registry, posted.append)
     watcher.start()
-    deadline = time.monotonic() + 10
-    while not posted and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: posted, "a word of it")
     assert watcher.is_alive()
     watcher.close()
-    watcher.join(10)
+    watcher.join(PATIENCE_S)
     assert isinstance(posted[0], WatchFailed)
     assert "a fault of ours" in posted[0].text
 

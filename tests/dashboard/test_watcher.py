@@ -10,6 +10,7 @@ import pytest
 from textual.message import Message
 
 from tests.builders import steps
+from tests.command import PATIENCE_S
 from tests.dashboard.conftest import MadeRun, MakeRun
 from tui_trainer.core import events
 from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
@@ -44,7 +45,7 @@ class Posts:
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
         with self._news:
-            assert self._news.wait_for(condition, timeout=20), self._messages
+            assert self._news.wait_for(condition, timeout=PATIENCE_S), self._messages
 
     def views(self, run: MadeRun) -> list[RunView]:
         return [
@@ -69,7 +70,7 @@ def watcher(registry: Registry, posts: Posts) -> Iterator[Watcher]:
     yield thread
     thread.close()
     if thread.is_alive():
-        thread.join(20)
+        thread.join(PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -82,7 +83,10 @@ def test_several_runs_are_followed_at_once_and_a_run_left_out_is_not(
     watcher.watch([run.folder for run in runs])
     watcher.start()
     posts.wait_for(lambda: all(posts.reached(run) == 25 for run in runs))
+    posts.forget()
     watcher.watch([runs[0].folder, runs[1].folder])
+    # It shows again those that are asked for, and by then reads no other any more.
+    posts.wait_for(lambda: all(posts.reached(run) == 25 for run in runs[:2]))
     posts.forget()
     for run in reversed(runs):
         run.emit(steps(26, 2, epoch=3))

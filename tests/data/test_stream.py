@@ -53,7 +53,7 @@ def test_workers_stay_from_epoch_to_epoch_and_end_with_close(batches: Batches) -
     list(batches.in_order())
     assert _children() - before == workers
     batches.close()
-    _wait_for(lambda: not any(psutil.pid_exists(worker) for worker in workers), 10)
+    _wait_for(lambda: not any(psutil.pid_exists(worker) for worker in workers), 60)
     assert len(list(batches.shuffled(0, 2))) == batches.num_batches
 
 
@@ -92,11 +92,13 @@ def test_a_file_that_is_changed_is_not_read_any_more(
     tmp_path: Path, workers: int, damage: str
 ) -> None:
     inputs = map_inputs(tmp_path, make_inputs(_SPEC, _COUNT))
+    file = tmp_path / "inputs.npy"
+    # A file system's clock may not tick until it is changed below.
+    os.utime(file, (1, 1))
     with serve(_SPEC, inputs, placement="stream", workers=workers) as batches:
         batches._batches_per_chunk = 1
         passing = batches.shuffled(0, 0)
         next(passing)
-        file = tmp_path / "inputs.npy"
         if damage == "cut":
             os.truncate(file, 200)
         elif damage == "overwritten":

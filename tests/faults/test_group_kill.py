@@ -163,10 +163,10 @@ def test_a_checkpoint_asked_for_by_a_signal_is_saved_and_training_goes_on(
 def test_a_second_signal_ends_at_once_and_the_last_checkpoint_stays(live: LiveRun) -> None:
     wait_until(lambda: live.run.saved, "a checkpoint")
     live.hold_in_judgement()
-    # Where both are pending Python sees the lower number first: it is the order of these, too.
     os.kill(live.worker.pid, signal.SIGINT)
     os.kill(live.worker.pid, signal.SIGTERM)
-    assert live.worker.wait() == 143
+    # Each may be given to another thread: they come in either order.
+    assert live.worker.wait() in {130, 143}
     live.assert_gone()
     assert live.run.state == "interrupted"
     assert not live.events_of(events.Stopped)

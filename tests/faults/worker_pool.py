@@ -5,6 +5,7 @@ Usage: python -m tests.faults.worker_pool
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -146,7 +147,9 @@ class PooledWorker:
     def end(self) -> None:
         """Kill what is left of it."""
         for pid in self.processes:
-            os.kill(pid, signal.SIGKILL)
+            # A loader ends by itself soon after its trainer.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.wait()
 
 

@@ -55,7 +55,8 @@ def test_a_run_is_attached_to_steered_left_by_force_and_stopped(home: Home) -> N
     wait_until(lambda: first.read() and step_shown(first) > paused_at, "further steps")
 
     first.send("l")
-    first.wait_for("learning rate")
+    # The words beside the entry: the footer and a chart name the learning rate as well.
+    first.wait_for("a number, x0.5 or /2")
     first.send("\x15x0.5\r")
     first.wait_for(r"set lr \S+→\S+")
     lr = requests(home)[-1][1]

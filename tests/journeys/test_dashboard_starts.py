@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.command import Home, wait_until, workers
+from tests.journeys.test_training_options import has_ended
 
 
 def test_a_run_is_started_from_the_form_and_outlives_the_dashboard(home: Home) -> None:
@@ -11,7 +12,8 @@ def test_a_run_is_started_from_the_form_and_outlives_the_dashboard(home: Home) -
     dashboard.send("n")
     dashboard.wait_for("new run", "preset default of digits")
     dashboard.send("\r")
-    dashboard.wait_for("name +–", "lower-case letters")
+    # The line of the entry: what the setting takes is said above it too, before it is opened.
+    dashboard.wait_for("name +–", " name +lower-case letters")
     dashboard.send("mine\r")
     dashboard.wait_for("name +mine +")
     dashboard.send("/")
@@ -41,7 +43,8 @@ def test_a_stopped_run_is_resumed_stopped_after_an_epoch_judged_and_exported(hom
     dashboard.send("r")
     dashboard.wait_for(f"press r again to resume {run} from step")
     dashboard.send("r")
-    dashboard.wait_for("running", "S stop after epoch")
+    # Not the keys, in whose place it is said for a while that the run goes on.
+    dashboard.wait_for("● running", r"resumed +from step")
     assert home.events("resumed")[0]["exactness"] == "exact"
     dashboard.send("S")
     dashboard.wait_for("■ stopped|stopped +epoch", "r resume")
@@ -69,7 +72,10 @@ def test_leaving_ends_an_evaluation_that_still_runs(trained: Home) -> None:
     dashboard.send("e")
     dashboard.wait_for("press e again")
     dashboard.send("e")
-    wait_until(lambda: workers(dashboard.process.pid), "the evaluation to begin")
+    (evaluation,) = wait_until(lambda: workers(dashboard.process.pid), "the evaluation to begin")
+    # So that it has not ended before the dashboard, which yields to it, obeys the key.
+    evaluation.suspend()
     dashboard.send("\x03")
     assert dashboard.finish() == 0
+    wait_until(lambda: has_ended(evaluation), "the end of the evaluation")
     assert not (trained.run() / "evaluations").exists()

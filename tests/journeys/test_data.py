@@ -50,8 +50,12 @@ def test_own_pictures_are_prepared_looked_at_and_kept_in_step(own: Home) -> None
 
 def test_a_preparation_that_is_interrupted_goes_on(own: Home) -> None:
     terminal = own.open("data", "get", "digits")
-    wait_until(lambda: workers(terminal.process.pid), "the worker")
+    (worker,) = wait_until(lambda: workers(terminal.process.pid), "the worker")
+    # So that it has not ended before the key is seen.
+    worker.suspend()
     terminal.interrupt()
+    terminal.wait_for("stopping: what was read is kept")
+    worker.resume()
     assert terminal.finish() == 130
     # It stands where the terminal had put the key.
     assert re.search("^stopping: what was read is kept", terminal.text, re.MULTILINE)

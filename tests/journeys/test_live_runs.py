@@ -26,8 +26,9 @@ def test_detached_run_is_watched_and_left_in_dashboard_and_attach(home: Home) ->
     assert (started.returncode, started.stdout) == (0, "run1\n")
 
     dashboard = home.open("dashboard", "night")
-    dashboard.wait_for("night", "running", r"loss +train ~?\d\.\d+", r"epoch +\d+/100000")
-    first = re.search(r"step +([\d ]+)/", dashboard.text)
+    step = r"step +([\d ]+)/"
+    dashboard.wait_for("night", "running", r"loss +train ~?\d\.\d+", r"epoch +\d+/100000", step)
+    first = re.search(step, dashboard.text)
     assert first is not None
     wait_until(
         lambda: dashboard.read() and first[0] not in dashboard.text, "the dashboard to follow"
@@ -205,7 +206,12 @@ def test_without_a_terminal_a_signal_stops_and_output_is_plain(
         assert figures.startswith("best validation accuracy 0.")
         assert path == str(home.run())
     epochs = [line for line in stderr.splitlines() if " epoch " in line]
-    assert len(epochs) == shown["epoch"] == len(home.events("epoch_finished"))
+    finished = [event["step"] for event in home.events("epoch_finished")]
+    per_epoch = shown["steps"] // shown["epochs"]
+    assert finished == [per_epoch * epoch for epoch in range(1, len(epochs) + 1)]
+    assert shown["epoch"] == shown["step"] // per_epoch
+    # Stopped right behind the last step of an epoch, it has that one's end still before it.
+    assert 0 <= shown["step"] - finished[-1] <= per_epoch
     assert all(re.match(r"run1  epoch +\d+/100000  loss \d", line) for line in epochs)
     assert not CONTROL.search(stdout + stderr)
 

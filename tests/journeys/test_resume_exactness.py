@@ -82,6 +82,8 @@ def test_killed_run_goes_on_from_its_last_checkpoint(home: Home, uninterrupted: 
     home.do(*TRAIN, "--detach")
     home.wait_for_event("checkpoint_saved", count=2)
     kill_group(home.events("run_started")[0]["pid"])
+    # It holds the lease until a write that it is at has reached the disk.
+    wait_until(lambda: not look(home.run()).held, "the end of the worker")
     assert home.state() == "interrupted"
     saved = list_steps(home.run() / "checkpoints")[-1]
     assert home.events("checkpoint_saved")[-1]["step"] <= saved < STEPS

@@ -10,14 +10,15 @@ from typing import Any
 import psutil
 from safetensors.numpy import load_file
 
-from tests.command import Home
+from tests.command import Home, wait_until
 from tests.journeys.test_resume_exactness import evaluations, live_steps
+from tui_trainer.store.lease import look
 
 # 41 steps an epoch. What is drawn at random, averaged and summed up in parts has to come back too.
 MIXED = (
     "train digits --epochs 4 --batch-size 16 --accumulate 2 --seed 3 --label-smoothing 0.1 "
     "--translate 1 --mixup 0.2 --average ema --schedule cosine --warmup 0.1 "
-    "--checkpoints-every-s 0.1"
+    "--checkpoints-every-steps 10"
 )
 STREAM = ("--placement", "stream", "--workers", "2")
 
@@ -59,6 +60,8 @@ def test_a_streamed_run_that_is_killed_ends_as_the_one_kept_on_the_device(
     loaders = psutil.Process(pid).children()
     assert len(loaders) >= 2
     os.kill(pid, signal.SIGKILL)
+    # It holds the lease until a write that it is at has reached the disk.
+    wait_until(lambda: not look(home.run()).held, "the end of the worker")
     assert home.state() == "interrupted"
     # It waits until the processes that loaded data have gone as well.
     home.do("resume", "1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +213,21 @@ def test_saving_takes_its_share_of_the_time_and_says_so(
     assert saver.logged() == ["a checkpoint every 5:00: one takes 3.0 s to save"]
 
 
-def test_the_stall_is_logged_apart_from_the_writing(disk: Disk, saver: Saver) -> None:
+def test_the_stall_is_logged_apart_from_the_writing(
+    saver: Saver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+
+    def lasting(duration_s: float, real: Callable[..., Any]) -> Callable[..., Any]:
+        def last(*arguments: Any, **options: Any) -> Any:
+            now[0] += duration_s
+            return real(*arguments, **options)
+
+        return last
+
+    monkeypatch.setattr(saving.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(saving, "take_snapshot", lasting(0.25, saving.take_snapshot))
+    monkeypatch.setattr(saving, "save_checkpoint", lasting(2.0, saving.save_checkpoint))
     saver.save(1)
     saver.keeper.close()
     (saved,) = (
@@ -221,7 +235,7 @@ def test_the_stall_is_logged_apart_from_the_writing(disk: Disk, saver: Saver) ->
         for event in EventLogReader(saver._run / paths.EVENTS).read().events
         if isinstance(event, events.CheckpointSaved)
     )
-    assert 0 < saved.stall_s < saved.duration_s
+    assert (saved.stall_s, saved.duration_s) == (0.25, 2.0)
     assert msgspec.structs.asdict(saved)["best"] is False
 
 

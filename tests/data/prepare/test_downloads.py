@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from tui_trainer.data.prepare.downloads import Patience, fetch_file
 from tui_trainer.data.prepare.http_opener import DownloadError
 
 CONTENT = bytes(range(256)) * 800
-QUICK = Patience(timeout_s=0.5, waits_s=(0.0, 0.0), sleep=lambda seconds: None)
+QUICK = Patience(timeout_s=30, waits_s=(0.0, 0.0), sleep=lambda seconds: None)
+"""It waits between no attempts, but long enough for a server that answers on a busy machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +144,7 @@ def test_a_server_that_hangs_is_given_up(tmp_path: Path) -> None:
         serve(Served(CONTENT, hang=threading.Event())) as served,
         pytest.raises(DownloadError, match="does not answer in time"),
     ):
-        fetch(tmp_path / "data.bin", served.url)
+        fetch(tmp_path / "data.bin", served.url, patience=replace(QUICK, timeout_s=0.5))
     assert len(served.asked) == 3
     assert time.monotonic() - started < 15
 
@@ -161,7 +163,7 @@ def test_a_server_that_hardly_sends_is_given_up(
 
 def test_failures_that_pass_are_waited_for(tmp_path: Path) -> None:
     waited: list[float] = []
-    patience = Patience(timeout_s=2, waits_s=(1.0, 2.0), sleep=waited.append)
+    patience = Patience(timeout_s=30, waits_s=(1.0, 2.0), sleep=waited.append)
     with serve(Served(CONTENT, answers=[503, 429])) as served:
         fetch(tmp_path / "data.bin", served.url, patience=patience)
     assert waited == [1.0, 2.0]

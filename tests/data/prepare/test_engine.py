@@ -363,7 +363,7 @@ def test_readers_end_with_who_asked_and_leave_the_lock(tmp_path: Path) -> None:
     is_reading = context.Event()
     child = context.Process(target=_prepare_in_several_processes, args=(tmp_path, is_reading))
     child.start()
-    assert is_reading.wait(20)
+    assert is_reading.wait(60)
     child.kill()
     child.join()
     taken = threading.Event()
@@ -373,7 +373,7 @@ def test_readers_end_with_who_asked_and_leave_the_lock(tmp_path: Path) -> None:
             taken.set()
 
     threading.Thread(target=take, daemon=True).start()
-    assert taken.wait(20)
+    assert taken.wait(60)
 
 
 def test_what_is_gone_on_with_is_read_back_in_small_pieces(
@@ -554,7 +554,7 @@ def test_readers_are_killed_at_once_where_it_is_broken_off(tmp_path: Path) -> No
     name = prepared_name(_REFERENCE, PreparationConfig())
     with pytest.raises(KeyboardInterrupt):
         Preparation(tmp_path / "data", name, source, facts, 2).run(break_off)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while set(multiprocessing.active_children()) - others:
         assert time.monotonic() < deadline, "a reader is still there"
         time.sleep(0.01)
