@@ -27,7 +27,12 @@ from tui_trainer.store.run_folder import RunFolder
 # processes share the cores. Read when torch is first imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
-settings.register_profile("tuitrain", deadline=None, max_examples=50, database=None)
+# The same examples each time, so that no change is refused for what it did not touch; others with
+# --hypothesis-profile explore.
+settings.register_profile(
+    "tuitrain", deadline=None, max_examples=50, database=None, derandomize=True
+)
+settings.register_profile("explore", settings.get_profile("tuitrain"), derandomize=False)
 settings.load_profile("tuitrain")
 
 # What takes seconds or minutes a test, the longest first: begun last, it would be waited for by
