@@ -110,8 +110,11 @@ def open_dashboard(
     data_dir: Path | None = None,
 ) -> None:
     """Open the dashboard on a registry folder, directly on a run if one is named."""
-    from tui_trainer.dashboard.app import run_dashboard
-    from tui_trainer.store.registry import Registry
+    from tui_trainer.imports import without_collection
+
+    with without_collection():
+        from tui_trainer.dashboard.app import run_dashboard
+        from tui_trainer.store.registry import Registry
 
     run_dashboard(Registry(runs_dir), references, read_only=read_only, data_dir=data_dir)
 

@@ -11,6 +11,7 @@ from tui_trainer.core.code_names import compare_code
 from tui_trainer.core.config import HardwareConfig
 from tui_trainer.core.format import format_count
 from tui_trainer.core.jobs import EvaluateJob, ExportJob, JobResult, PrepareJob, success
+from tui_trainer.imports import without_collection
 from tui_trainer.store.datasets import dataset_bytes
 from tui_trainer.store.job_folder import ProgressLog
 from tui_trainer.worker.threads import choose_threads
@@ -77,8 +78,9 @@ class ProgressReport:
 
 def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
     """Judge a checkpoint on a split and write the report."""
-    from tui_trainer.evaluate.metrics import judge
-    from tui_trainer.evaluate.report import make_report, write_report
+    with without_collection():
+        from tui_trainer.evaluate.metrics import judge
+        from tui_trainer.evaluate.report import make_report, write_report
 
     progress.say("loading the checkpoint and the data")
     judged = _load_judged(job, job.device, progress)
@@ -107,8 +109,9 @@ def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
 
 def export(job: ExportJob, progress: ProgressLog) -> JobResult:
     """Write and verify an ONNX file."""
-    from tui_trainer.export.onnx import export_onnx
-    from tui_trainer.export.parity import NUM_COMPARED
+    with without_collection():
+        from tui_trainer.export.onnx import export_onnx
+        from tui_trainer.export.parity import NUM_COMPARED
 
     progress.say("loading the checkpoint and the data")
     judged = _load_judged(job, "cpu", progress)

@@ -11,6 +11,7 @@ from tui_trainer.core import events
 from tui_trainer.core.jobs import JobResult, TrainJob, success
 from tui_trainer.core.run_record import describe
 from tui_trainer.errors import ExitStatus, ReportedError, TuitrainError
+from tui_trainer.imports import without_collection
 from tui_trainer.store.lease import acquire_lease, acquire_tree
 from tui_trainer.store.run_folder import RunFolder, read_run
 from tui_trainer.store.run_writer import RunWriter
@@ -47,7 +48,8 @@ def _train_logged(
 ) -> events.Event:
     try:
         threads, threads_choice = choose_threads(job.config.hardware.threads)
-        from tui_trainer.worker.training import train_run
+        with without_collection():
+            from tui_trainer.worker.training import train_run
 
         ending = train_run(job, writer, interrupts, threads, threads_choice)
     except BaseException as error:
