@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from tests import builders
 from tui_trainer.cli import evaluate, live, logs, training
-from tui_trainer.cli.options import SETTING_OPTIONS, setting_option
 from tui_trainer.cli.runs import query
+from tui_trainer.cli.setting_options import SETTING_OPTIONS, setting_option
 from tui_trainer.core import events
 from tui_trainer.core.config.fields import all_fields
 from tui_trainer.core.jobs import JobResult, failure

@@ -21,7 +21,8 @@ from tui_trainer.dashboard.messages import RunsUpdated, RunUpdated, WatchFailed
 from tui_trainer.dashboard.tails import LossTail, RunList, RunTail
 from tui_trainer.dashboard.views import RunsView, RunView
 from tui_trainer.dashboard.watcher import Watcher
-from tui_trainer.store import record_reader
+from tui_trainer.store import record_reader, run_folder
+from tui_trainer.store.index import Index
 from tui_trainer.store.registry import Registry
 
 MEBIBYTE = 1 << 20
@@ -151,6 +152,24 @@ def test_points_of_a_long_loss_stand_for_equal_parts_of_the_run(make_run: MakeRu
     points = LossTail(run.folder).read()
     assert len(points) == 24
     assert points[:11].tolist() == [1.0] * 11 and points[13:].tolist() == [0.0] * 11
+
+
+def test_a_list_that_was_read_comes_sooner_the_next_time(
+    registry: Registry, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended, live = make_run(), make_run(live=True)
+    for run in (ended, live):
+        run.train()
+    Watcher(registry, lambda message: None)._look_at_list()
+    # A live run is another one at the next look.
+    assert list(Index(registry.path).read()) == [ended.folder.run]
+    opened: list[Path] = []
+    monkeypatch.setattr(
+        record_reader, "read_fold", lambda run: opened.append(run) or run_folder.read_fold(run)
+    )
+    records = RunList(registry).read()
+    assert opened == [live.folder.path]
+    assert [record.snapshot.step for record in records] == [25, 25]
 
 
 def test_the_watcher_posts_only_what_changed(

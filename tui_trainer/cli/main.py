@@ -80,7 +80,8 @@ def _usage_error(error: TyperException) -> UsageError:
     message = error.message if possible else error.format_message()
     # Typer's own suggestion is taken off: ours stands in the hint.
     message = re.sub(r" Did you mean .*\?$", "", message).replace("Value error, ", "")
-    group = getattr(context.command, "commands", None) if context is not None else None
+    listed = getattr(context and context.command, "list_commands", None)
+    group = listed(context) if listed is not None else None
     if possible:
         near = nearest(getattr(error, "option_name", ""), possible)
         hint = f"Did you mean {near or ' or '.join(sorted(possible))}?"

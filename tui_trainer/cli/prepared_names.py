@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tui_trainer.cli.options import SETTING_OPTIONS
+from tui_trainer.cli.setting_options import SETTING_OPTIONS
 from tui_trainer.core.specs import SourceFacts
 from tui_trainer.errors import UsageError
 

@@ -48,7 +48,10 @@ def render() -> str:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command by its path, `tuitrain runs list`, with the parser behind it."""
-    yield from _walk("tuitrain", typer.main.get_command(app))
+    root: Any = typer.main.get_command(app)
+    # What it makes when it is called is listed from the beginning here.
+    for name in root.list_commands(None):
+        yield from _walk(f"tuitrain {name}", root.get_command(None, name))
 
 
 def _walk(path: str, command: Any) -> Iterator[tuple[str, Any]]:

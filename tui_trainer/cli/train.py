@@ -11,7 +11,6 @@ import msgspec
 import typer
 
 from tui_trainer.cli.options import (
-    SETTING_OPTIONS,
     DashboardOption,
     DataDirOption,
     DetachOption,
@@ -19,10 +18,10 @@ from tui_trainer.cli.options import (
     RunArgument,
     RunsOption,
     TrustCodeOption,
-    with_setting_options,
 )
 from tui_trainer.cli.output import print_json, print_line, say
 from tui_trainer.cli.prepared_names import find_source
+from tui_trainer.cli.setting_options import SETTING_OPTIONS, with_setting_options
 from tui_trainer.core.config.resolve import DEFAULT_PRESET, Resolved, Setting, resolve
 from tui_trainer.core.exactness import Exactness
 from tui_trainer.errors import ConfigError

@@ -253,6 +253,11 @@ class RunList:
             if self._only is not None or not record.annotations.archived
         )
 
+    def store(self) -> None:
+        """Keep what was read, so that the next list of these runs comes sooner."""
+        if self._only is None:
+            self._registry.store(self._reader, self._registry.folders())
+
     def read_losses(self, records: Iterable[RunRecord]) -> dict[str, FloatArray]:
         """Points of the loss of these runs; a call reads only so much of logs it has not met."""
         budget = _SPARK_READ_BYTES

@@ -186,8 +186,10 @@ class Watcher(threading.Thread):
             losses.keys(),
         )
         if shown != self._shown or self._failure:
-            self._shown = shown
+            is_first, self._shown = self._shown is None, shown
             self._post(RunsUpdated(RunsView(str(self._registry.path), records, losses)))
+            if is_first:
+                self._list.store()
 
     def _report(self) -> None:
         """Say what could not be read in this turn, unless that was said before."""

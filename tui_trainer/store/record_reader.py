@@ -34,7 +34,7 @@ class RecordReader:
         """`stored` are entries of the index, by run: (signature, content)."""
         self._stored = stored or {}
         self._entries: dict[str, _Entry] = {}
-        self.worth_storing: dict[str, tuple[str, bytes]] = {}
+        self._unstored: dict[str, tuple[str, _Entry]] = {}
 
     def read(self, folder: RunFolder) -> RunRecord:
         """The run as it is now; one that the system refuses to read says so in `problem`."""
@@ -48,11 +48,23 @@ class RecordReader:
                 entry = _Entry(key, read_fold(folder.path), read_annotations(folder.path))
                 # A live run is another one at the next look: to store it would wear the disk.
                 if not lease.held:
-                    self.worth_storing[folder.run] = (signature, encode_sealed(entry))
+                    self._unstored[folder.run] = (signature, entry)
             self._entries[folder.run] = entry
             return make_record(folder, entry.fold, entry.annotations, lease)
         except OSError as error:
             return unreadable_record(folder, error)
+
+    @property
+    def stored_runs(self) -> list[str]:
+        """The runs that the index has entries of."""
+        return list(self._stored)
+
+    def take_unstored(self) -> dict[str, tuple[str, bytes]]:
+        """Entries for the index that it has not, each given once."""
+        unstored, self._unstored = self._unstored, {}
+        return {
+            run: (signature, encode_sealed(entry)) for run, (signature, entry) in unstored.items()
+        }
 
 
 def _signature(folder: RunFolder) -> str:

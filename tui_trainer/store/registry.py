@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -59,17 +59,20 @@ class Registry:
     def records(self, *, archived: bool = False) -> list[RunRecord]:
         """Every run, by number; archived ones too if asked."""
         folders = self.folders()
-        index = Index(self.path)
-        stored = index.read()
-        reader = RecordReader(stored)
+        reader = self.open_reader()
         records = [reader.read(folder) for folder in folders]
-        present = {folder.run for folder in folders}
-        index.write(reader.worth_storing, [run for run in stored if run not in present])
+        self.store(reader, folders)
         return [record for record in records if archived or not record.annotations.archived]
 
     def open_reader(self) -> RecordReader:
         """A reader for someone who looks at the runs again and again."""
         return RecordReader(Index(self.path).read())
+
+    def store(self, reader: RecordReader, folders: Iterable[RunFolder]) -> None:
+        """Keep in the index what was read of `folders`, which are all that there are."""
+        present = {folder.run for folder in folders}
+        gone = [run for run in reader.stored_runs if run not in present]
+        Index(self.path).write(reader.take_unstored(), gone)
 
     def find(self, reference: str) -> RunFolder:
         """The run that `runN`, `N`, `last` or a given name refers to.

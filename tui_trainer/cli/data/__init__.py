@@ -9,7 +9,12 @@ from tui_trainer.cli.data.preparing import get, import_dataset
 from tui_trainer.cli.data.preview import preview
 from tui_trainer.cli.data.query import info, list_datasets
 
-data_app = typer.Typer(help="Datasets: list, get, import, preview, verify …", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Datasets: list, get, import, preview, verify …",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 data_app.command("list")(list_datasets)
 data_app.command()(info)

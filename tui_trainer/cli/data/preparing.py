@@ -8,14 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from tui_trainer.cli.data.arguments import ReferenceArgument, TrustDatasetOption
-from tui_trainer.cli.options import (
-    SETTING_OPTIONS,
-    DataDirOption,
-    JsonOption,
-    with_options_of,
-)
+from tui_trainer.cli.options import DataDirOption, JsonOption
 from tui_trainer.cli.output import print_json, print_line
 from tui_trainer.cli.prepared_names import find_source
+from tui_trainer.cli.setting_options import SETTING_OPTIONS, with_options_of
 from tui_trainer.core.catalog import find_dataset
 from tui_trainer.core.config import PreparationConfig
 from tui_trainer.core.dataset_reference import code_parts, is_own, settle_reference

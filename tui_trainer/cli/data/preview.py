@@ -20,8 +20,9 @@ from tui_trainer.cli.data.preview_options import (
     SplitOption,
 )
 from tui_trainer.cli.graphics import Screen, choose_screen
-from tui_trainer.cli.options import SETTING_OPTIONS, DataDirOption, JsonOption, with_options_of
+from tui_trainer.cli.options import DataDirOption, JsonOption
 from tui_trainer.cli.output import print_json, print_line, say
+from tui_trainer.cli.setting_options import SETTING_OPTIONS, with_options_of
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config import AugmentConfig
 from tui_trainer.core.config.resolve import DEFAULT_PRESET

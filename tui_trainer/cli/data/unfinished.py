@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tui_trainer.cli.options import SETTING_OPTIONS
+from tui_trainer.cli.setting_options import SETTING_OPTIONS
 from tui_trainer.core.catalog import DATASETS
 from tui_trainer.core.config import PreparationConfig
 from tui_trainer.core.format import format_bytes, format_count

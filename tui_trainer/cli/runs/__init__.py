@@ -14,7 +14,12 @@ from tui_trainer.cli.runs.steer import (
     stop,
 )
 
-runs_app = typer.Typer(help="Runs: list, show, logs, stop, pause …", no_args_is_help=True)
+runs_app = typer.Typer(
+    help="Runs: list, show, logs, stop, pause …",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 runs_app.command("list")(list_runs)
 runs_app.command("show")(show)
