@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import msgspec
@@ -26,10 +28,11 @@ class _Header(msgspec.Struct):
     kind: str
 
 
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _header_decoder = msgspec.json.Decoder(_Header)
-_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    kind: msgspec.json.Decoder(struct) for kind, struct in KINDS.items()
-}
+_decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    functools.reduce(operator.or_, KINDS.values())
+)
 
 
 def encode_line(event: Event) -> bytes:
@@ -52,11 +55,19 @@ def decode_line(line: bytes) -> Event | Unknown | Damage:
     if isinstance(whole, Damage):
         return whole
     try:
+        event: Event = _decoder.decode(whole)
+    except _UNDECODABLE as error:
+        return _explain(whole, error)
+    return event if event.v <= SCHEMA_VERSION else Unknown(event.v, event.seq, kind_of(event))
+
+
+def _explain(whole: bytes, error: Exception) -> Unknown | Damage:
+    """What a line is that is no event known here."""
+    damage = Damage(f"not an event: {error}")
+    try:
         header = _header_decoder.decode(whole)
-        decoder = _decoders.get(header.kind)
-        if decoder is None or header.v > SCHEMA_VERSION:
-            return Unknown(header.v, header.seq, header.kind)
-        event: Event = decoder.decode(whole)
-        return event
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Damage(f"not an event: {error}")
+    except _UNDECODABLE:
+        return damage
+    if header.kind in KINDS and header.v <= SCHEMA_VERSION:
+        return damage
+    return Unknown(header.v, header.seq, header.kind)
