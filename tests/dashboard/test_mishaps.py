@@ -11,6 +11,7 @@ import pytest
 
 from tests.builders import steps
 from tests.dashboard.conftest import MakeRun, resources, screen_text, shows, until
+from tui_trainer.core import events
 from tui_trainer.dashboard import jobs, mishaps
 from tui_trainer.dashboard.app import DashboardApp
 from tui_trainer.dashboard.panes import curves
@@ -63,7 +64,7 @@ async def test_a_pane_that_cannot_be_drawn_says_so_and_the_others_go_on(
             await pilot.press(*keys)
             await pilot.resize_terminal(150, 44)
             await shows(pilot, f"cannot be drawn: {WHY}", "? help")
-        run.emit(steps(26, 1), resources(device=True))
+        run.emit(steps(26, 1), resources(device=True), events.Message(text="something new"))
         await until(pilot, lambda: "cannot be drawn" not in screen_text(pilot.app))
     assert "in fail" in mishaps.first_mishap() and "\x1b" not in mishaps.first_mishap()
 

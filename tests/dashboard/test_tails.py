@@ -154,6 +154,28 @@ def test_points_of_a_long_loss_stand_for_equal_parts_of_the_run(make_run: MakeRu
     assert points[:11].tolist() == [1.0] * 11 and points[13:].tolist() == [0.0] * 11
 
 
+def test_files_that_are_as_they_were_are_not_opened(
+    registry: Registry, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(live=True)
+    run.train()
+    tail = RunTail(run.folder)
+    before = tail.read()
+    assert before is not None and before.record.snapshot.step == 25
+    with monkeypatch.context() as closed:
+        closed.setattr(tails, "read_annotations", None)
+        assert tail.read() is None
+    (run.folder.path / paths.WORKER_LOG).write_text("printed\n")
+    printed = tail.read()
+    assert printed is not None and printed.console != before.console
+    # Nothing is made anew of events that are the same.
+    assert printed.happenings is before.happenings
+    run.emit(steps(26, 1), events.Message(text="something new"))
+    after = tail.read()
+    assert after is not None and after.record.snapshot.step == 26
+    assert len(after.happenings) == len(before.happenings) + 1
+
+
 def test_a_list_that_was_read_comes_sooner_the_next_time(
     registry: Registry, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

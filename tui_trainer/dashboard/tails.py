@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tui_trainer import paths
 from tui_trainer.core.console import ConsoleText
 from tui_trainer.core.events import Event, Resumed, Steps
 from tui_trainer.core.findings import Finding, fold_finding
@@ -50,6 +51,8 @@ class RunTail:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        names = (paths.EVENTS, paths.ANNOTATIONS, paths.WORKER_LOG)
+        self._files = tuple(str(folder.path / name) for name in names)
         self._known = read_summary(folder.path)
         self._console = ConsoleTail(folder.path)
         self._console_text: ConsoleText | None = None
@@ -57,12 +60,14 @@ class RunTail:
         self._wanted: tuple[StepSpan, ...] = ()
         self._restart()
         self._shown: object = None
+        self._seen: object = None
 
     def _restart(self) -> None:
         self._reader = EventLogReader(self.folder.events)
         self._fold = LogFold()
         self._series = RunSeries()
         self._happenings: list[Happening] = []
+        self._told: tuple[Happening, ...] = ()
         self._findings: tuple[Finding, ...] = ()
         self._index = LogIndex()
         self._details = {}
@@ -76,6 +81,9 @@ class RunTail:
         """A new picture after reading on by a megabyte or two; None where nothing changed."""
         # The lease before the log: see `derive_state`.
         lease = look(self.folder.path)
+        seen = (lease, *map(_stamp_of, self._files))
+        if seen == self._seen and self._details.keys() == set(self._wanted):
+            return None
         place = self._place()
         batch = self._reader.read(limit_bytes=1)
         self._take(batch, place)
@@ -84,6 +92,7 @@ class RunTail:
             self._console_text = self._console.read() or self._console_text
         if not self._at_end:
             self._known = read_summary(self.folder.path)
+        self._seen = None if self.is_behind else seen
         is_ahead = self._at_end or self._fold.offset >= self._known.offset
         fold = self._fold if is_ahead else self._known
         record = make_record(self.folder, fold, read_annotations(self.folder.path), lease)
@@ -104,7 +113,7 @@ class RunTail:
             record=record,
             session=lease.session if lease.held else "",
             series=self._spliced(self._series.view()),
-            happenings=tuple(self._happenings),
+            happenings=self._told,
             findings=self._findings,
             console=self._console_text,
             read_share=1.0 if self._at_end else self._share_read(),
@@ -169,6 +178,9 @@ class RunTail:
         if len(self._happenings) > _MOST_HAPPENINGS:
             kept = without_routine(self._happenings, _MOST_HAPPENINGS // 8)
             self._happenings = kept[-(_MOST_HAPPENINGS // 2) :]
+        is_told = len(self._told) == len(self._happenings)
+        if not is_told or (self._told and self._told[-1] is not self._happenings[-1]):
+            self._told = tuple(self._happenings)
         self._fold = LogFold(
             snapshot=snapshot,
             offset=self._reader.offset,
@@ -277,6 +289,15 @@ class RunList:
             except READ_ERRORS:
                 self._loss_points[record.run] = np.empty(0)
         return dict(self._loss_points)
+
+
+def _stamp_of(file: str) -> tuple[int, int, int] | None:
+    """What is another once the file has changed; None where there is none."""
+    try:
+        status = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _size_of(file: Path) -> int:

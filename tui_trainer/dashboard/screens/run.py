@@ -156,9 +156,10 @@ class RunScreen(SizingScreen):
             self.query_one("#result", TextRows).show(
                 lambda width, height: result_rows(record, others, width)
             )
+        happenings = view.happenings
         for pane in self.query_one(PaneGrid).panes:
             if isinstance(pane, TextRows):
-                pane.show(lambda width, height: event_rows(view.happenings, width, height))
+                pane.show(lambda width, height: event_rows(happenings, width, height), happenings)
         self._pages.show(view)
         self.query_one(KeyBar).label(self.steering_labels)
 

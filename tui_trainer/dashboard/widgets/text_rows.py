@@ -16,10 +16,13 @@ class TextRows(Lines):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._make: MakeRows = lambda width, height: ()
+        self._source: object = None
 
-    def show(self, make: MakeRows) -> None:
-        """Show this from now on."""
-        self._make = make
+    def show(self, make: MakeRows, source: object = None) -> None:
+        """Show this from now on; nothing is made anew of the very object that is shown already."""
+        if source is not None and source is self._source:
+            return
+        self._make, self._source = make, source
         self.redraw()
 
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
