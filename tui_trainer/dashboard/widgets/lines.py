@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import takewhile, zip_longest
+from typing import Self
 
 from rich.segment import Segment
 from rich.style import Style
@@ -41,10 +42,10 @@ class Lines(Widget):
     ALLOW_SELECT = False
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        self._strips: dict[int, Strip] = {}
         super().__init__(id=id, classes=classes)
         self._rows: tuple[Row, ...] = ()
         self._rows_size: tuple[int, int] | None = None
-        self._strips: dict[int, Strip] = {}
         self._base: Style | None = None
 
     def build_rows(self, width: int, height: int) -> tuple[Row, ...]:
@@ -68,6 +69,18 @@ class Lines(Widget):
                 self._strips.pop(y, None)
         if changed:
             self.refresh(*changed)
+
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        """Have these regions sent anew; without any the whole widget, worked out anew."""
+        if not regions:
+            self._strips = {}
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the widget."""
