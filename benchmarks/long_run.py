@@ -6,6 +6,7 @@ python -m benchmarks.long_run
 from __future__ import annotations
 
 import dataclasses
+import statistics
 import time
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from tui_trainer.store.run_folder import RunFolder
 _DAY_STEPS = 26_000_000
 _QUICK_STEPS = 1_000_000
 _PIECE_STEPS = 100_000
+# What is held for a moment while a piece is read comes and goes.
+_LOOKS = 9
 _ASKED_AT = (1_000_000, 5_000_000, 10_000_000, 26_000_000)
 _ZOOM_STEPS = 2_000
 _AT_REST_S = 1.0
@@ -37,8 +40,8 @@ class Memory:
     """What a dashboard holds once it has shown so many steps."""
 
     steps: int
-    resident_bytes: int
-    own_bytes: int
+    resident_bytes: float
+    own_bytes: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +75,7 @@ def watch(options: Options, runs_dir: Path, run: MadeRun, steps: int) -> list[Me
     """Let a dashboard follow a log from its first step to its last, and ask what it holds."""
     memories = []
     asked_at = _ASKED_AT if steps > _QUICK_STEPS else (steps // 5, steps)
+    looks: list[tuple[int, int]] = []
     with Terminal(options, runs_dir, "run1") as terminal:
         terminal.wait_for("run1 .*running")
         while run.step < steps:
@@ -80,10 +84,13 @@ def watch(options: Options, runs_dir: Path, run: MadeRun, steps: int) -> list[Me
             run.say(said)
             # On the screen only when all before it was read.
             terminal.wait_for_bytes(said.encode())
-            if run.step in asked_at:
+            if any(0 <= asked - run.step < _LOOKS * _PIECE_STEPS for asked in asked_at):
                 time.sleep(_AT_REST_S)
-                memory = Memory(run.step, terminal.resident_bytes, terminal.own_bytes)
-                memories.append(memory)
+                looks.append((terminal.resident_bytes, terminal.own_bytes))
+            if run.step in asked_at:
+                resident_bytes, own_bytes = map(statistics.median, zip(*looks, strict=True))
+                memories.append(Memory(run.step, resident_bytes, own_bytes))
+                looks = []
     return memories
 
 
@@ -153,7 +160,8 @@ def make_result(
             f"a log as {STEPS_PER_S} steps a second write it in a day (blocks of {BLOCK_STEPS}, "
             "epochs of 469 steps with evaluation and checkpoint, resources each second of the "
             f"run, {size_bytes / 1e6:,.0f} MB in all) grows as fast as the dashboard shows it, "
-            f"{_words(_PIECE_STEPS)} steps at a time. Then the log is read by the dashboard's own "
+            f"{_words(_PIECE_STEPS)} steps at a time. Memory is the median of {_LOOKS} looks, each "
+            "a second after a piece, the last at the step named. Then the log is read by the dashboard's own "
             "reader, and a window is looked at closely: every step of it was there, each figure "
             "as it was logged."
         ),
