@@ -161,9 +161,9 @@ def make_result(
             "epochs of 469 steps with evaluation and checkpoint, resources each second of the "
             f"run, {size_bytes / 1e6:,.0f} MB in all) grows as fast as the dashboard shows it, "
             f"{_words(_PIECE_STEPS)} steps at a time. Memory is the median of {_LOOKS} looks, each "
-            "a second after a piece, the last at the step named. Then the log is read by the dashboard's own "
-            "reader, and a window is looked at closely: every step of it was there, each figure "
-            "as it was logged."
+            "a second after a piece, the last at the step named. Then the log is read by the "
+            "dashboard's own reader, and a window is looked at closely: every step of it was "
+            "there, each figure as it was logged."
         ),
         rows=tuple(rows),
         notes=(load,),
