@@ -165,11 +165,11 @@ class RunScreen(SizingScreen):
 
     def redraw_charts(self) -> None:
         """Draw every chart that is in sight."""
-        if is_text_page(self._page):
-            return
         if self._waiting_charts is not None:
             self._waiting_charts.stop()
             self._waiting_charts = None
+        if is_text_page(self._page):
+            return
         with self._chart_pace.measured():
             for pane in self._chart_panes():
                 pane.show(self._drafted(pane.chart), is_chosen=pane.chart == self._chosen)
