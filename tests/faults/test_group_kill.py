@@ -17,6 +17,8 @@ from tests.journeys.test_live_runs import LONG, trains_on
 from tests.train.runs import live_steps, read_log
 from tui_trainer.core import events
 
+pytestmark = pytest.mark.slow
+
 # While it is judged it stays so for as long as the file `hold` is there, and says so. It answers
 # the same every time: only the first of its validations is the best so far, and saved.
 _HELD_NET = """

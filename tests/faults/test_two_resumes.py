@@ -16,6 +16,8 @@ from tui_trainer import paths
 from tui_trainer.store.lease import acquire_tree, look
 from tui_trainer.store.run_folder import RunFolder, read_run
 
+pytestmark = pytest.mark.slow
+
 Call = Callable[..., "subprocess.CompletedProcess[str]"]
 
 _ROUNDS = max(2, plan.KILLS // 10)

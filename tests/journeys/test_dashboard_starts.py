@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.command import Home, wait_until, workers
 from tests.journeys.test_training_options import has_ended
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_run_is_started_from_the_form_and_outlives_the_dashboard(home: Home) -> None:

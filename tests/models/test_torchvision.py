@@ -20,6 +20,8 @@ from tui_trainer.errors import ModelError
 from tui_trainer.models.build import build_model
 from tui_trainer.models.torchvision_models import family_of, find_builder, head_of, stem_of
 
+pytestmark = pytest.mark.slow
+
 # The small member of each family, and the images that it is tried with.
 _FAMILIES = {
     "alexnet": (1, 64, 64),

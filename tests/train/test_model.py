@@ -40,6 +40,7 @@ def _losses(task: Task, num_steps: int) -> list[float]:
     return [stepper(batch, step=step, lr=0.01).loss.item() for step, batch in batches]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler is here")
 def test_a_compiled_model_trains_as_the_plain_one(
     data: Path, monkeypatch: pytest.MonkeyPatch
