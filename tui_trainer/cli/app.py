@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -14,88 +14,39 @@ from tui_trainer import __version__
 Command: TypeAlias = Any
 Context: TypeAlias = Any
 
-_PLAIN: dict[str, Any] = {
-    "add_completion": False,
-    "pretty_exceptions_enable": False,
-    "rich_markup_mode": None,
+_PLAIN: dict[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
+
+# Each with its module and its name there.
+_COMMANDS = {
+    "train": ("tui_trainer.cli.train", "train"),
+    "attach": ("tui_trainer.cli.train", "attach"),
+    "resume": ("tui_trainer.cli.train", "resume"),
+    "eval": ("tui_trainer.cli.evaluate", "evaluate"),
+    "export-onnx": ("tui_trainer.cli.export", "export_onnx"),
+    "dashboard": ("tui_trainer.cli.dashboard", "dashboard"),
+    "data": ("tui_trainer.cli.data", "data_app"),
+    "runs": ("tui_trainer.cli.runs", "runs_app"),
 }
 
 
-def _data() -> Command:
-    from tui_trainer.cli.data import data_app
-
-    return typer.main.get_command(data_app)
-
-
-def _train() -> Command:
-    from tui_trainer.cli.train import train
-
-    return _command(train)
-
-
-def _attach() -> Command:
-    from tui_trainer.cli.train import attach
-
-    return _command(attach)
-
-
-def _resume() -> Command:
-    from tui_trainer.cli.train import resume
-
-    return _command(resume)
-
-
-def _evaluate() -> Command:
-    from tui_trainer.cli.evaluate import evaluate
-
-    return _command(evaluate)
-
-
-def _export_onnx() -> Command:
-    from tui_trainer.cli.export import export_onnx
-
-    return _command(export_onnx)
-
-
-def _dashboard() -> Command:
-    from tui_trainer.cli.dashboard import dashboard
-
-    return _command(dashboard)
-
-
-def _runs() -> Command:
-    from tui_trainer.cli.runs import runs_app
-
-    return typer.main.get_command(runs_app)
-
-
-def _command(function: Callable[..., None]) -> Command:
-    app = typer.Typer(**_PLAIN)
-    app.command()(function)
-    return typer.main.get_command(app)
-
-
-_MAKERS: dict[str, Callable[[], Command]] = {
-    "train": _train,
-    "attach": _attach,
-    "resume": _resume,
-    "eval": _evaluate,
-    "export-onnx": _export_onnx,
-    "dashboard": _dashboard,
-    "data": _data,
-    "runs": _runs,
-}
+def _make(module: str, name: str) -> Command:
+    """A command, or a group of commands, from the function or the app behind it."""
+    made = getattr(importlib.import_module(module), name)
+    if not isinstance(made, typer.Typer):
+        function, made = made, typer.Typer(add_completion=False, **_PLAIN)
+        made.command()(function)
+    return typer.main.get_command(made)
 
 
 class _Commands(TyperGroup):
     """Commands that are imported and made once they are called, or listed by a help."""
 
     def list_commands(self, ctx: Context) -> list[str]:
-        return list(_MAKERS)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
-        if cmd_name not in self.commands and cmd_name in _MAKERS:
-            self.commands[cmd_name] = _MAKERS[cmd_name]()
+        if cmd_name not in self.commands and cmd_name in _COMMANDS:
+            self.commands[cmd_name] = _make(*_COMMANDS[cmd_name])
         return self.commands.get(cmd_name)
 
 
@@ -105,7 +56,7 @@ app = typer.Typer(
     help="Train PyTorch models from the terminal; watch, steer, resume, judge and export each run.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    **(_PLAIN | {"add_completion": True}),
+    **_PLAIN,
 )
 
 

@@ -26,6 +26,7 @@ from tui_trainer.dashboard.views import RunView
 from tui_trainer.errors import TuitrainError
 from tui_trainer.store.event_log import Batch, EventLogReader
 from tui_trainer.store.lease import look
+from tui_trainer.store.plain_file import signature_of
 from tui_trainer.store.registry import Registry
 from tui_trainer.store.run_folder import (
     NOT_FOLDED,
@@ -66,8 +67,7 @@ class RunTail:
         self._reader = EventLogReader(self.folder.events)
         self._fold = LogFold()
         self._series = RunSeries()
-        self._happenings: list[Happening] = []
-        self._told: tuple[Happening, ...] = ()
+        self._happenings: tuple[Happening, ...] = ()
         self._findings: tuple[Finding, ...] = ()
         self._index = LogIndex()
         self._details = {}
@@ -81,7 +81,7 @@ class RunTail:
         """A new picture after reading on by a megabyte or two; None where nothing changed."""
         # The lease before the log: see `derive_state`.
         lease = look(self.folder.path)
-        seen = (lease, *map(_stamp_of, self._files))
+        seen = (lease, *map(signature_of, self._files))
         if seen == self._seen and self._details.keys() == set(self._wanted):
             return None
         place = self._place()
@@ -113,7 +113,7 @@ class RunTail:
             record=record,
             session=lease.session if lease.held else "",
             series=self._spliced(self._series.view()),
-            happenings=self._told,
+            happenings=self._happenings,
             findings=self._findings,
             console=self._console_text,
             read_share=1.0 if self._at_end else self._share_read(),
@@ -174,13 +174,10 @@ class RunTail:
             self._findings = fold_finding(self._findings, event)
             happening = describe_event(event)
             if happening is not None:
-                self._happenings.append(happening)
+                self._happenings += (happening,)
         if len(self._happenings) > _MOST_HAPPENINGS:
             kept = without_routine(self._happenings, _MOST_HAPPENINGS // 8)
-            self._happenings = kept[-(_MOST_HAPPENINGS // 2) :]
-        is_told = len(self._told) == len(self._happenings)
-        if not is_told or (self._told and self._told[-1] is not self._happenings[-1]):
-            self._told = tuple(self._happenings)
+            self._happenings = tuple(kept[-(_MOST_HAPPENINGS // 2) :])
         self._fold = LogFold(
             snapshot=snapshot,
             offset=self._reader.offset,
@@ -289,15 +286,6 @@ class RunList:
             except READ_ERRORS:
                 self._loss_points[record.run] = np.empty(0)
         return dict(self._loss_points)
-
-
-def _stamp_of(file: str) -> tuple[int, int, int] | None:
-    """What is another once the file has changed; None where there is none."""
-    try:
-        status = os.stat(file)
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _size_of(file: Path) -> int:

@@ -52,3 +52,12 @@ def read_plain(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return content
+
+
+def signature_of(path: str | Path) -> object:
+    """What is another once the file has changed; an error's number where it cannot be looked at."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return error.errno
+    return status.st_ino, status.st_size, status.st_mtime_ns

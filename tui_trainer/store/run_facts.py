@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from tui_trainer.core.config import RunConfig
 from tui_trainer.core.run_record import Environment
 from tui_trainer.errors import StorageError
 from tui_trainer.store.config_sources import read_config
+from tui_trainer.store.plain_file import signature_of
 from tui_trainer.store.run_folder import read_environment
 
 _FILES = (paths.CONFIG, paths.ENVIRONMENT)
@@ -31,7 +31,7 @@ class RunFacts:
 
 def read_facts(run: Path, known: RunFacts | None = None) -> RunFacts:
     """The facts of the run in the folder `run`; `known` itself while its files are the same."""
-    signature = tuple(_signature(run / name) for name in _FILES)
+    signature = tuple(signature_of(run / name) for name in _FILES)
     if known is not None and known.signature == signature:
         return known
     problems = []
@@ -45,11 +45,3 @@ def read_facts(run: Path, known: RunFacts | None = None) -> RunFacts:
     except StorageError as error:
         problems.append(error.message)
     return RunFacts(config, environment, tuple(problems), signature)
-
-
-def _signature(file: Path) -> object:
-    try:
-        status = os.stat(file)
-    except OSError as error:
-        return error.errno
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -84,15 +84,20 @@ class Lines(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the widget."""
+        self._fit()
+        width = self.size.width
+        row = self._rows[y] if y < len(self._rows) else ()
+        # Worked out anew from all ancestors whenever it is asked for.
+        self._base = self._base or self.rich_style
+        return strip_of(row, width, self._base)
+
+    def _fit(self) -> None:
+        """Build the lines anew where the widget has another size than they were built for."""
         width, height = self.size
         if self._rows_size != (width, height):
             self._rows = self._build(width, height)
             self._rows_size = (width, height)
             self._strips = {}
-        row = self._rows[y] if y < len(self._rows) else ()
-        # Worked out anew from all ancestors whenever it is asked for.
-        self._base = self._base or self.rich_style
-        return strip_of(row, width, self._base)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines of a part of the widget.
@@ -100,8 +105,7 @@ class Lines(Widget):
         Textual asks for all widgets that its rectangle around all that changed touches. What it
         would work out for each anew comes to nothing here: no border, padding, link or opacity.
         """
-        if self._rows_size != tuple(self.size):
-            self._strips = {}
+        self._fit()
         for y in crop.line_range:
             if y not in self._strips:
                 self._strips[y] = self.render_line(y)
