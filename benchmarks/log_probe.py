@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -94,14 +95,19 @@ def make_timed_reporter(base: Any, block_steps: int | None) -> Any:
             self._gathered = 0
 
         def replay(self, steps: int, block: int) -> float:
-            """Log `steps` made-up steps in blocks, without training: seconds a step."""
+            """Log `steps` made-up steps in whole blocks, without training: seconds a step."""
+            add, deliver, step = self.plain_add, super().deliver, self.last_step
+            kept = [*itertools.islice(itertools.cycle(self.kept), block)]
             since = time.perf_counter()
-            for index in range(steps):
-                self.plain_add(self.last_step + index + 1, *self.kept[index % _KEPT_STEPS])
-                if index % block == block - 1:
-                    super().deliver()
-            self.last_step += steps
-            return (time.perf_counter() - since) / steps
+            for _ in range(steps // block):
+                for figures in kept:
+                    step += 1
+                    add(step, *figures)
+                deliver()
+            passed_s = time.perf_counter() - since
+            replayed = step - self.last_step
+            self.last_step = step
+            return passed_s / replayed
 
     return TimedReporter
 

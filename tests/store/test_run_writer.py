@@ -17,6 +17,7 @@ from tui_trainer.core.event_lines import encode_line
 from tui_trainer.core.events import CheckpointSaved, Finished, Message
 from tui_trainer.errors import RunStateError, StorageError
 from tui_trainer.store import run_writer
+from tui_trainer.store import run_writer as module
 from tui_trainer.store.event_log import EventLogReader
 from tui_trainer.store.run_folder import read_fold, read_summary
 from tui_trainer.store.run_writer import RunClock, RunWriter
@@ -94,19 +95,26 @@ def test_the_writers_fold_is_the_readers(tmp_path: Path) -> None:
 
 
 def test_a_summary_is_written_at_times_and_at_milestones(tmp_path: Path, clock: FakeClock) -> None:
+    long = Message(text="a" * module._SUMMARY_EVERY_BYTES)
     writer = RunWriter(tmp_path)
     writer.emit(builders.session_start())
     writer.emit(builders.steps(1))
     assert read_summary(tmp_path).snapshot.seq == 1
+    # Soon after the last one, or with little to replay, none is.
+    writer.emit(long)
+    assert read_summary(tmp_path).snapshot.seq == 1
     clock.now += 1.1
     writer.emit(builders.steps(3))
-    assert read_summary(tmp_path).snapshot.seq == 3
+    assert read_summary(tmp_path).snapshot.seq == 4
+    clock.now += 1.1
+    writer.emit(builders.steps(5))
+    assert read_summary(tmp_path).snapshot.seq == 4
     writer.emit(_SAVED)
-    assert read_summary(tmp_path).snapshot.seq == 4
+    assert read_summary(tmp_path).snapshot.seq == 6
     writer.emit(Message(text="a"))
-    assert read_summary(tmp_path).snapshot.seq == 4
+    assert read_summary(tmp_path).snapshot.seq == 6
     writer.close()
-    assert read_summary(tmp_path).snapshot.seq == 5
+    assert read_summary(tmp_path).snapshot.seq == 7
 
 
 @pytest.mark.parametrize(

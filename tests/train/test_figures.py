@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tui_trainer.train import figures as module
-from tui_trainer.train.figures import Block, FigureGatherer, shortest_floats
+from tui_trainer.train.figures import Block, FigureGatherer
 from tui_trainer.train.step import StepFigures
 
 
@@ -60,21 +58,3 @@ def test_the_steps_that_are_not_finite_are_found() -> None:
         block = Block(10, [0.1] * 3, 12, loss, norm, finite, 4 * finite, 1.0)
         assert block.is_finite(with_gradient=True).tolist() == good
         assert block.is_finite(with_gradient=False).tolist() == without
-
-
-@given(st.lists(st.floats(width=32), max_size=20))
-def test_floats_are_written_short_and_read_back_the_same(values: list[float]) -> None:
-    array = np.array(values, np.float32)
-    written = shortest_floats(array)
-    read = np.array([float(value) for value in written], np.float32)
-    assert np.array_equal(read, array, equal_nan=True)
-
-
-def test_floats_are_written_as_float32_prints_them() -> None:
-    assert shortest_floats(np.array([0.1, 1 / 3, 2.5e-8], np.float32)) == (0.1, 0.33333334, 2.5e-8)
-    assert shortest_floats(np.array([np.nan, np.inf, -np.inf, 1], np.float32)) == (
-        "nan",
-        "inf",
-        "-inf",
-        1.0,
-    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -13,6 +13,13 @@ from tui_trainer.core.metric_direction import direction_of
 from tui_trainer.core.sealed_json import Integer, Number
 
 SCHEMA_VERSION = 1
+
+if TYPE_CHECKING:
+    # Writers may give any sequence that the log can write.
+    Numbers = Sequence[Number]
+else:
+    # What readers get.
+    Numbers = tuple[Number, ...]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=False):
@@ -118,10 +125,10 @@ class Steps(Event, frozen=True, kw_only=True, tag="steps"):
 
     epoch: Integer
     first: Integer
-    loss: tuple[Number, ...]
-    lr: tuple[Number, ...]
-    grad_norm: tuple[Number, ...]
-    accuracy: tuple[Number, ...]
+    loss: Numbers
+    lr: Numbers
+    grad_norm: Numbers
+    accuracy: Numbers
     samples_per_s: Number
 
 

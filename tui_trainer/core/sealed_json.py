@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 
@@ -29,7 +29,20 @@ class Damage(msgspec.Struct, frozen=True):
 
 _TAIL = re.compile(rb',"crc":"([0-9a-f]{8})"\}')
 _TAIL_BYTES = len(b',"crc":"01234567"}')
-_encoder = msgspec.json.Encoder()
+
+
+class Encodable(Protocol):
+    """A sequence that writes itself sooner than item by item."""
+
+    def to_json(self) -> bytes:
+        """A JSON array; null stands for a number that JSON cannot hold."""
+
+
+def _encode_self(value: Encodable) -> msgspec.Raw:
+    return msgspec.Raw(value.to_json())
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_self)
 
 
 def encode_sealed(value: msgspec.Struct) -> bytes:
@@ -43,7 +56,7 @@ def encode_sealed(value: msgspec.Struct) -> bytes:
         content = b"null"
     # The encoder writes null for a number that JSON cannot hold.
     if b"null" in content:
-        content = _encoder.encode(_plain(msgspec.to_builtins(value)))
+        content = _encoder.encode(_plain(msgspec.to_builtins(value, enc_hook=tuple)))
     return seal(content)
 
 

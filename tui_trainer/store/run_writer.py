@@ -1,7 +1,7 @@
 """The writer's side of a run folder, usable by any training script.
 
 One object per session holds the run's event log open, stamps each event, keeps the run's clock,
-and replaces `summary.json` about once a second so that readers have little to replay.
+and replaces `summary.json` now and then so that readers have little to replay.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from tui_trainer.store.atomic import replace_file, sweep_replacements
 from tui_trainer.store.event_writer import EventLogWriter
 from tui_trainer.store.run_folder import read_fold
 
+# How much of the log a reader may have to replay, for a summary is dear: a file and a rename.
 _SUMMARY_EVERY_S = 1.0
+_SUMMARY_EVERY_BYTES = 64 << 10
 _ROOM_POLL_S = 0.2
 _SYNCED = (SessionStart, CheckpointSaved, Finished, Stopped, Failed)
 
@@ -86,7 +88,7 @@ class RunWriter:
         # Opening may have mended the log's end, which changes nothing but where it is.
         self._fold = replace(before, offset=self._log.size)
         self.clock = RunClock(self._fold.snapshot.elapsed_s)
-        self._summary_due = 0.0
+        self._summary_due, self._summary_due_bytes = 0.0, 0
         self._full_since_s: float | None = None
 
     @property
@@ -118,7 +120,7 @@ class RunWriter:
         if isinstance(event, _SYNCED):
             self._log.sync()
             self._write_summary()
-        elif time.monotonic() >= self._summary_due:
+        elif self._log.size >= self._summary_due_bytes and time.monotonic() >= self._summary_due:
             self._write_summary()
 
     def wait_for_room(self, goes_on: Callable[[], bool]) -> None:
@@ -154,3 +156,4 @@ class RunWriter:
         with contextlib.suppress(OSError):
             replace_file(self.run / paths.SUMMARY, encode_sealed(self._fold), durable=False)
         self._summary_due = time.monotonic() + _SUMMARY_EVERY_S
+        self._summary_due_bytes = self._log.size + _SUMMARY_EVERY_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from tui_trainer.core.sealed_json import Number, number
 from tui_trainer.train.step import StepFigures
 
 _BLOCK_S = 0.1
@@ -154,7 +154,8 @@ def _send_off(
     """Columns of N scalars on their way to the host, and what tells that they have arrived."""
     if device.type == "cpu":
         # Here nothing is waited for, and one by one they come sooner than stacked.
-        return np.array([[*map(torch.Tensor.item, c)] for c in columns], np.float32), None
+        values = map(torch.Tensor.item, itertools.chain.from_iterable(columns))
+        return np.fromiter(values, np.float32).reshape(len(columns), -1), None
     figures_FN = torch.stack([torch.stack(column).float() for column in columns])
     if device.type != "cuda":
         return figures_FN, None
@@ -163,30 +164,3 @@ def _send_off(
     arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
     arrived.record()
     return pinned_FN, arrived
-
-
-# Digits in which to look for the shortest decimal; nine tell any two float32 apart.
-_FEWEST_DIGITS, _MOST_DIGITS = 6, 9
-# Powers of ten up to here are exact in float64, so that a quotient by them is rounded once.
-_MAX_EXACT_POWER = 22
-
-
-def shortest_floats(values: Floats) -> tuple[Number, ...]:
-    """Each value as the shortest decimal that is the same float32; non-finite ones as words."""
-    if len(values) == 0:
-        return ()
-    if not np.isfinite(values).all():
-        return tuple(number(float(text)) for text in values.astype("U32"))
-    exact = values.astype(np.float64)
-    size = np.abs(exact)
-    size[size == 0.0] = 1.0
-    exponents = np.floor(np.log10(size))
-    if exponents.min() < _MOST_DIGITS - _MAX_EXACT_POWER or exponents.max() >= _FEWEST_DIGITS:
-        return tuple(values.astype("U32").astype(np.float64).tolist())
-    powers = 10.0 ** (_MOST_DIGITS - 1 - exponents)
-    found = np.rint(exact * powers) / powers
-    for _ in range(_MOST_DIGITS - _FEWEST_DIGITS):
-        powers /= 10.0
-        candidate = np.rint(exact * powers) / powers
-        np.copyto(found, candidate, where=candidate.astype(np.float32) == values)
-    return tuple(found.tolist())

@@ -9,9 +9,10 @@ import torch
 
 from tui_trainer.checkpoints.state import EpochTotals
 from tui_trainer.core import events
+from tui_trainer.core.float32_column import Float32Column
 from tui_trainer.errors import NonFiniteError
 from tui_trainer.store.run_writer import RunWriter
-from tui_trainer.train.figures import Block, FigureGatherer, Mask, shortest_floats
+from tui_trainer.train.figures import Block, FigureGatherer, Mask
 from tui_trainer.train.resources import ResourceSampler
 from tui_trainer.train.tensorboard import ScalarBoard
 
@@ -164,16 +165,12 @@ class StepReporter:
 
 
 def _steps_event(block: Block, steps_per_epoch: int) -> events.Steps:
-    lr = np.asarray(block.lr, np.float32)
-    # All columns at once: what there is to do for one is mostly the calls.
-    values = shortest_floats(np.concatenate([block.loss, lr, block.grad_norm, block.accuracy]))
-    size = len(lr)
     return events.Steps(
         epoch=(block.first - 1) // steps_per_epoch + 1,
         first=block.first,
-        loss=values[:size],
-        lr=values[size : 2 * size],
-        grad_norm=values[2 * size : 3 * size],
-        accuracy=values[3 * size :],
+        loss=Float32Column(block.loss),
+        lr=Float32Column(np.asarray(block.lr, np.float32)),
+        grad_norm=Float32Column(block.grad_norm),
+        accuracy=Float32Column(block.accuracy),
         samples_per_s=round(block.num_samples / max(block.duration_s, 1e-9), 1),
     )
