@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import ROOT, clean_environment
+from benchmarks.processes import KEEPING_FREED_MEMORY, ROOT, clean_environment
 
 
 class Ended(Exception):
@@ -88,7 +88,7 @@ class Contestant:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.contestant", name, *arguments],
                 cwd=ROOT,
-                env=clean_environment(),
+                env=clean_environment(**KEEPING_FREED_MEMORY),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=file,

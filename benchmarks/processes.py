@@ -60,6 +60,14 @@ def clean_environment(**variables: str) -> dict[str, str]:
     return kept | variables
 
 
+# glibc keeps what is freed, as tuitrain has it do: without, chance decides for the whole life of a
+# process whether each step of it gets its memory anew, page by page.
+KEEPING_FREED_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str((1 << 31) - 1),
+}
+
+
 def run(
     command: Sequence[str], *, cwd: Path, environment: dict[str, str], samples_tree: bool = False
 ) -> Outcome:

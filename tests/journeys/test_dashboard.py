@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import signal
 
+import pytest
+
 from tests.command import Home, Terminal, wait_until
 
 LONG = ("train", "digits", "--epochs", "100000")
@@ -34,6 +36,7 @@ def test_a_dashboard_that_is_told_to_end_gives_the_terminal_back(empty_home: Hom
     assert dashboard.raw.rfind(b"\x1b[?25h") > dashboard.raw.rfind(b"\x1b[?25l")
 
 
+@pytest.mark.slow
 def test_a_run_is_attached_to_steered_left_by_force_and_stopped(home: Home) -> None:
     home.do(*LONG, "--detach", "--name", "night")
     first = home.open("dashboard", "night")

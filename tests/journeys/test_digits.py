@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tests.command import Home
 from tests.journeys import checks
 
 
+@pytest.mark.slow
 def test_from_nothing_to_a_judged_and_exported_model(empty_home: Home) -> None:
     home = empty_home
     train = home.open("train", "digits", "--name", "first")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from safetensors.numpy import load_file
 
 from tests.command import Home, wait_until
@@ -47,6 +48,7 @@ def has_ended(process: psutil.Process) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_a_streamed_run_that_is_killed_ends_as_the_one_kept_on_the_device(
     home: Home, tmp_path: Path
 ) -> None:
@@ -98,6 +100,7 @@ def test_a_run_begins_with_the_weights_of_another_of_which_a_part_is_frozen(
     assert not same & {"4.weight", "13.weight"}
 
 
+@pytest.mark.slow
 def test_a_trial_run_goes_through_every_phase(home: Home) -> None:
     home.data = home.folder / "data"
     train = home.open("train", "wine", "--smoke", "--early-stopping", "1", columns=200)

@@ -53,7 +53,9 @@ def sentences(runs: Runs, tmp_path: Path) -> str:
     return reference
 
 
-@pytest.mark.parametrize("model", ["text-bag", "text-cnn", "text-gru"])
+@pytest.mark.parametrize(
+    "model", ["text-bag", "text-cnn", pytest.param("text-gru", marks=pytest.mark.slow)]
+)
 def test_where_a_sentence_stands_is_learnt(
     runs: Runs, tmp_path: Path, sentences: str, model: str
 ) -> None:

@@ -14,6 +14,7 @@ from tui_trainer.core.jobs import EvaluateJob, ExportJob, JobResult, PrepareJob,
 from tui_trainer.imports import without_collection
 from tui_trainer.store.datasets import dataset_bytes
 from tui_trainer.store.job_folder import ProgressLog
+from tui_trainer.worker.allocator import keep_freed_memory
 from tui_trainer.worker.threads import choose_threads
 
 _TOLD_EVERY_S = 0.1
@@ -133,6 +134,7 @@ def export(job: ExportJob, progress: ProgressLog) -> JobResult:
 
 def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLog) -> Any:
     choose_threads(job.config.hardware.threads)
+    keep_freed_memory()
     from tui_trainer.checkpoints.layout import list_steps
     from tui_trainer.checkpoints.read import best_step_of
     from tui_trainer.evaluate.load import load_judged

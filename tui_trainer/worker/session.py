@@ -16,6 +16,7 @@ from tui_trainer.store.lease import acquire_lease, acquire_tree
 from tui_trainer.store.run_folder import RunFolder, read_run
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.interrupts import Interrupts
+from tui_trainer.worker.allocator import keep_freed_memory
 from tui_trainer.worker.signals import exit_status_of
 from tui_trainer.worker.threads import choose_threads
 
@@ -48,6 +49,7 @@ def _train_logged(
 ) -> events.Event:
     try:
         threads, threads_choice = choose_threads(job.config.hardware.threads)
+        keep_freed_memory()
         with without_collection():
             from tui_trainer.worker.training import train_run
 
