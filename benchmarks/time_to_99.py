@@ -49,13 +49,18 @@ def main() -> None:
     load = load_note()
     with scratch_folder() as folder:
         commands = _Commands(options, given, folder, lay_out(options.data_dir, folder / "root"))
-        trained = interleave(
-            {"ours": commands.train_ours, "classic": commands.train_classic}, given.pairs
-        )
-        ours = trained["ours"]
-        ours += [commands.train_ours() for _ in range(given.seeds - given.pairs)]
-    result = make_result(ours, trained["classic"], options, given, load)
-    save(options.results, result.name, result)
+        alone = [commands.train_ours() for _ in range(given.seeds - given.pairs)]
+        ours: list[Trained] = []
+        classic: list[Trained] = []
+        for pair in range(given.pairs):
+            trained = interleave(
+                {"ours": commands.train_ours, "classic": commands.train_classic}, 1, seed=pair
+            )
+            ours += trained["ours"]
+            classic += trained["classic"]
+            # A pair takes minutes: what ends this early leaves the pairs before.
+            result = make_result(ours + alone, classic, options, given, load)
+            save(options.results, result.name, result)
     print(describe(result))
 
 
