@@ -121,3 +121,35 @@ def test_other_runs_are_found_by_their_workers(start: Callable[..., None], tmp_p
     wait_until(lambda: training in find_other_trainings(), "the worker's command line")
     ours = {folder for folder in find_other_trainings() if folder.startswith(str(tmp_path))}
     assert ours == {training}
+
+
+# torch's threads are those of the environment in which it was imported.
+_JUDGING = """
+import sys
+from pathlib import Path
+from tui_trainer.core import jobs
+from tui_trainer.core.config import RunConfig
+from tui_trainer.store.job_folder import ProgressLog
+from tui_trainer.worker import jobs as module
+
+def choose_threads(asked):
+    sys.exit("too late" if "torch" in sys.modules else 0)
+
+module.choose_threads = choose_threads
+folder = Path(sys.argv[2])
+usual = dict(run_path=str(folder), data_dir=str(folder), config=RunConfig(), checkpoint="best")
+if sys.argv[1] == "evaluate":
+    module.evaluate(jobs.EvaluateJob(**usual, split="test", device="cpu"), ProgressLog(folder))
+module.export(jobs.ExportJob(**usual, output="model.onnx"), ProgressLog(folder))
+"""
+
+
+@pytest.mark.parametrize("job", ["evaluate", "export"])
+def test_threads_are_chosen_before_torch_is_imported(tmp_path: Path, job: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _JUDGING, job, str(tmp_path)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

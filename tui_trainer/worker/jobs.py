@@ -79,6 +79,7 @@ class ProgressReport:
 
 def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
     """Judge a checkpoint on a split and write the report."""
+    _settle_process(job)
     with without_collection():
         from tui_trainer.evaluate.metrics import judge
         from tui_trainer.evaluate.report import make_report, write_report
@@ -110,6 +111,7 @@ def evaluate(job: EvaluateJob, progress: ProgressLog) -> JobResult:
 
 def export(job: ExportJob, progress: ProgressLog) -> JobResult:
     """Write and verify an ONNX file."""
+    _settle_process(job)
     with without_collection():
         from tui_trainer.export.onnx import export_onnx
         from tui_trainer.export.parity import NUM_COMPARED
@@ -132,9 +134,12 @@ def export(job: ExportJob, progress: ProgressLog) -> JobResult:
     return success(value)
 
 
-def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLog) -> Any:
+def _settle_process(job: EvaluateJob | ExportJob) -> None:
     choose_threads(job.config.hardware.threads)
     keep_freed_memory()
+
+
+def _load_judged(job: EvaluateJob | ExportJob, device: str, progress: ProgressLog) -> Any:
     from tui_trainer.checkpoints.layout import list_steps
     from tui_trainer.checkpoints.read import best_step_of
     from tui_trainer.evaluate.load import load_judged
