@@ -44,6 +44,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.quick:
         given.pairs, given.seeds = 1, 1
+    if given.pairs < 1:
+        parser.error("a ratio needs at least one pair")
     options = to_options(given)
     require_prepared(options, "mnist")
     load = load_note()
