@@ -148,9 +148,10 @@ def make_result(options: Options, rows: tuple[Row, ...], load: str) -> Result:
         device=options.device,
         compared=(
             "The time that the training loop spends on its log, of a real run of mnist-example "
-            "with batch 64: taking a step's figures, bringing a block of them to the host, making "
-            "an event of them, writing it, the summary and the TensorBoard points, sampling "
-            "memory and load; not the computation of the figures themselves. `The log alone` "
+            "with batch 64: giving a step the place for its figures, taking note of it, bringing a "
+            "block of them to the host, making an event of them, writing it, the summary and the "
+            "TensorBoard points, sampling memory and load; not the computation of the figures, "
+            "which leaves them in that place instead of in tensors of their own. `The log alone` "
             f"repeats the figures of 100 real steps in {_REPLAYED_STEPS} steps without training "
             "between them. `While training` has a clock around each part, whose own time is "
             "counted as logging; it also carries what happens once a second (TensorBoard, "

@@ -68,24 +68,33 @@ def make_timed_reporter(base: Any, block_steps: int | None) -> Any:
 
     class TimedReporter(base):  # type: ignore[misc]
         add: Any
+        next_row: Any
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.logging_s = 0.0
-            self.kept: list[tuple[Any, ...]] = []
+            self.kept: list[tuple[float, int]] = []
+            self.plain_next_row = self.next_row
+            self.next_row = self._next_row_timed
             self.last_step = 0
             self._gathered = 0
             self.plain_add = self.add
             self.add = self._add_timed
 
-        def _add_timed(self, step: int, *figures: Any) -> bool:
+        def _next_row_timed(self) -> Any:
             since = time.perf_counter()
-            is_due: bool = self.plain_add(step, *figures)
+            row = self.plain_next_row()
+            self.logging_s += time.perf_counter() - since
+            return row
+
+        def _add_timed(self, step: int, lr: float, count: int) -> bool:
+            since = time.perf_counter()
+            is_due: bool = self.plain_add(step, lr, count)
             self.logging_s += time.perf_counter() - since
             self.last_step = step
             self._gathered += 1
             if len(self.kept) < _KEPT_STEPS:
-                self.kept.append(figures)
+                self.kept.append((lr, count))
             return is_due if block_steps is None else self._gathered >= block_steps
 
         def deliver(self) -> None:
@@ -95,14 +104,16 @@ def make_timed_reporter(base: Any, block_steps: int | None) -> Any:
             self._gathered = 0
 
         def replay(self, steps: int, block: int) -> float:
-            """Log `steps` made-up steps in whole blocks, without training: seconds a step."""
-            add, deliver, step = self.plain_add, super().deliver, self.last_step
+            """Log the last figures again and again, in blocks, without training: seconds a step."""
+            next_row, add, deliver = self.plain_next_row, self.plain_add, super().deliver
+            step = self.last_step
             kept = [*itertools.islice(itertools.cycle(self.kept), block)]
             since = time.perf_counter()
             for _ in range(steps // block):
-                for figures in kept:
+                for lr, count in kept:
                     step += 1
-                    add(step, *figures)
+                    next_row()
+                    add(step, lr, count)
                 deliver()
             passed_s = time.perf_counter() - since
             replayed = step - self.last_step

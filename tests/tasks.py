@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests.prepared import Arrays, save_prepared
 from tui_trainer.core.catalog import DATASETS, DatasetEntry
 from tui_trainer.core.config import RunConfig
 from tui_trainer.core.config.resolve import Setting, resolve
 from tui_trainer.core.specs import DatasetSpec, Kind
+from tui_trainer.data.batches import Batch
 from tui_trainer.data.prepare import prepare_dataset
 from tui_trainer.models.code_loader import CodeLoader
 from tui_trainer.train.setup import Task, set_up
-from tui_trainer.train.step import Stepper
+from tui_trainer.train.step import StepFigures, Stepper
 
 NUM_TRAIN, NUM_TEST = 320, 80
 
@@ -114,3 +116,12 @@ def make_stepper(task: Task, **changes: Any) -> Stepper:
         "micro_batch": task.micro_batch,
     } | changes
     return Stepper(task.model, task.optimizer, task.loss, task.precision, task.device, **options)
+
+
+def take_step(stepper: Stepper, batch: Batch, *, step: int, lr: float) -> StepFigures:
+    """Train on a batch; the step's figures."""
+    figures = StepFigures(
+        **{name: torch.zeros((), device=batch.x.device) for name in stepper.figure_names}
+    )
+    stepper(batch, step=step, lr=lr, figures=figures)
+    return figures

@@ -169,7 +169,7 @@ async def test_seeds_become_their_mean_in_a_band(registry: Registry, three: list
         run.emit(steps(26, 4, epoch=3, loss=(loss,) * 4))
     app = comparing(registry, three)
     async with app.run_test(size=(120, 35)) as pilot:
-        await shows(pilot, "0.25")
+        await shows(pilot, "0.25", "seed  best")
         await pilot.press("b")
         await shows(pilot, "0.5000 (0.1000–0.9000)", "mean of 2 seeds", "b c", "least to greatest")
         titles = next(line for line in screen_lines(app) if "last loss" in line)
@@ -370,7 +370,7 @@ async def test_a_run_without_its_files_is_compared_all_the_same(
     (three[0].folder.path / "config.toml").write_text("[optimizer]\nlr = 'no")
     (three[1].folder.path / "environment.json").unlink()
     async with comparing(registry, three).run_test(size=(120, 35)) as pilot:
-        await shows(pilot, "3 live", "seed", "–")
+        await shows(pilot, "name  seed  best", "–")
         await pilot.press("b")
         await shows(pilot, "mean of 2 seeds")
         await pilot.press("t")

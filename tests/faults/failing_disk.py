@@ -28,9 +28,9 @@ class FailingDisk:
 
         train_step = Stepper.__call__
 
-        def call(stepper: Any, batch: Any, *, step: int, lr: float) -> Any:
+        def call(stepper: Any, batch: Any, *, step: int, **given: Any) -> Any:
             refusal.step = step
-            return train_step(stepper, batch, step=step, lr=lr)
+            return train_step(stepper, batch, step=step, **given)
 
         refusal = _Refusal(self)
         Stepper.__call__ = call  # type: ignore[method-assign]

@@ -17,11 +17,10 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     """Trains runs in this process; what watches them is called after every step."""
     real = Stepper.__call__
 
-    def call(self: Any, batch: Any, *, step: int, lr: float) -> Any:
-        result = real(self, batch, step=step, lr=lr)
+    def call(self: Any, batch: Any, *, step: int, **given: Any) -> None:
+        real(self, batch, step=step, **given)
         for watch in WATCHERS[-1:]:
             watch(step)
-        return result
 
     monkeypatch.setattr(Stepper, "__call__", call)
     monkeypatch.setenv(paths.STATE_VARIABLE, str(tmp_path / "state"))

@@ -7,43 +7,72 @@ import pytest
 import torch
 
 from tui_trainer.train import figures as module
-from tui_trainer.train.figures import Block, FigureGatherer
-from tui_trainer.train.step import StepFigures
+from tui_trainer.train.figures import EVERY_STEP, Block, FigureGatherer
 
 
-def _figures(value: float) -> StepFigures:
-    return StepFigures(
-        torch.tensor(value), torch.tensor(2 * value), torch.tensor(3), torch.tensor(4.0)
-    )
+def _gatherer(*names: str) -> FigureGatherer:
+    return FigureGatherer(torch.device("cpu"), ("loss", "grad_norm", *names))
+
+
+def _add(gatherer: FigureGatherer, step: int, value: float, lr: float = 0.1) -> bool:
+    figures = gatherer.next_row()
+    for figure, number in zip(figures, (value, 2 * value, 3, 4), strict=True):
+        if figure is not None:
+            figure.fill_(number)
+    return gatherer.add(step, lr, count=5)
 
 
 def test_a_block_holds_the_steps_in_order() -> None:
-    gatherer = FigureGatherer(torch.device("cpu"))
+    gatherer = _gatherer("correct", "counted")
     for step in (5, 6, 7):
-        gatherer.add(step, _figures(step / 10), lr=0.1 * step, count=4)
+        _add(gatherer, step, step / 10, lr=0.1 * step)
     (block,) = gatherer.send()
+    # The steps that follow leave it as it is.
+    _add(gatherer, 8, 100.0)
     assert block.first == 5
     assert block.loss.tolist() == pytest.approx([0.5, 0.6, 0.7])
     assert block.grad_norm.tolist() == pytest.approx([1.0, 1.2, 1.4])
     assert block.accuracy.tolist() == [0.75, 0.75, 0.75]
-    assert block.lr == (0.5, 0.1 * 6, 0.1 * 7)
-    every = np.ones(3, bool)
-    assert block.loss_sum(every) == pytest.approx(4 * 1.8)
-    assert block.loss_sum(np.array([True, False, True])) == pytest.approx(4 * 1.2)
+    assert block.lr.tolist() == pytest.approx([0.5, 0.6, 0.7])
+    assert block.num_samples == 15
+    assert block.sum_up(EVERY_STEP) == (pytest.approx(4 * 1.8), 9, 12)
+    assert block.sum_up(np.array([True, False, True])) == (pytest.approx(4 * 1.2), 6, 8)
+    (last,) = gatherer.drain()
+    assert (last.first, last.loss.tolist()) == (8, [100.0])
     assert gatherer.send() == []
     assert gatherer.drain() == []
+
+
+def test_a_block_of_steps_that_classify_nothing_counts_every_sample() -> None:
+    gatherer = _gatherer()
+    for step in (1, 2):
+        _add(gatherer, step, 0.5)
+    (block,) = gatherer.send()
+    assert block.correct is None
+    assert block.accuracy.tolist() == []
+    assert block.counted.tolist() == [5, 5]
+    assert block.sum_up(EVERY_STEP) == (5.0, 0, 10)
+
+
+def test_counts_are_exact_where_float32_is_not() -> None:
+    ones = np.ones(3, np.float32)
+    counts = np.array([2**24, 1, 1], np.float32)
+    block = Block(1, ones, 2**24 + 2, ones, ones, counts, counts, 1.0)
+    assert block.sum_up(EVERY_STEP) == (2**24 + 2, 2**24 + 2, 2**24 + 2)
 
 
 def test_a_block_is_due_by_time_or_by_length(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
-    gatherer = FigureGatherer(torch.device("cpu"))
-    assert not gatherer.add(1, _figures(1), 0.1, 1)
+    gatherer = _gatherer("correct")
+    assert not _add(gatherer, 1, 1)
     now[0] = 0.11
-    assert gatherer.add(2, _figures(1), 0.1, 1)
+    assert _add(gatherer, 2, 1)
     gatherer.send()
-    due = [gatherer.add(step, _figures(1), 0.1, 1) for step in range(3, 2003)]
+    due = [_add(gatherer, step, 1) for step in range(3, 2003)]
     assert due == [False] * 1999 + [True]
+    (block,) = gatherer.send()
+    assert block.loss.tolist() == [1.0] * 2000
 
 
 def test_the_steps_that_are_not_finite_are_found() -> None:
@@ -55,6 +84,6 @@ def test_the_steps_that_are_not_finite_are_found() -> None:
         (bad, finite, first, first),
         (finite, bad, first, every),
     ):
-        block = Block(10, [0.1] * 3, 12, loss, norm, finite, 4 * finite, 1.0)
+        block = Block(10, finite / 10, 12, loss, norm, finite, 4 * finite, 1.0)
         assert block.is_finite(with_gradient=True).tolist() == good
         assert block.is_finite(with_gradient=False).tolist() == without

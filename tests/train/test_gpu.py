@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tasks import configure, make_stepper, own_code, prepare_stripes
+from tests.tasks import configure, make_stepper, own_code, prepare_stripes, take_step
 from tui_trainer.checkpoints.layout import folder_name
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
@@ -22,7 +22,6 @@ from tui_trainer.store.run_folder import RunFolder, read_run
 from tui_trainer.train.figures import FigureGatherer
 from tui_trainer.train.interrupts import Interrupts
 from tui_trainer.train.setup import set_up
-from tui_trainer.train.step import StepFigures
 from tui_trainer.worker.session import run_session
 
 pytestmark = [
@@ -91,21 +90,22 @@ def test_a_step_that_is_not_finite_changes_no_weight(tmp_path: Path, optimizer: 
     task = set_up(config, tmp_path, threads=1, choices=[], code=own_code(tmp_path, config))
     stepper = make_stepper(task)
     batch = next(task.train.shuffled(0, 0))
-    stepper(batch, step=1, lr=0.01)
+    take_step(stepper, batch, step=1, lr=0.01)
     before = torch.cat([p.detach().flatten() for p in task.model.parameters()]).clone()
     x_poisoned = batch.x.clone()
     x_poisoned[0, 0, 0, 0] = math.nan
-    stepper(batch._replace(x=x_poisoned), step=2, lr=0.01)
+    take_step(stepper, batch._replace(x=x_poisoned), step=2, lr=0.01)
     after = torch.cat([p.detach().flatten() for p in task.model.parameters()])
     assert torch.equal(after, before)
 
 
 def test_blocks_arrive_whole_one_late() -> None:
     device = torch.device("cuda", 0)
-    gatherer = FigureGatherer(device)
+    gatherer = FigureGatherer(device, ("loss", "grad_norm", "correct", "counted"))
     for step in range(1, 41):
-        value = torch.tensor(float(step), device=device)
-        gatherer.add(step, StepFigures(value, value, value, value), 0.1, 1)
+        for figure in gatherer.next_row():
+            figure.fill_(step)
+        gatherer.add(step, 0.1, 1)
         if step == 20:
             assert gatherer.send() == []
     first, second = gatherer.drain()

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.tasks import make_stepper, make_task, prepare_stripes
+from tests.tasks import make_stepper, make_task, prepare_stripes, take_step
 from tests.train.runs import Runs, assert_same_run, evaluations, live_steps, messages, read_log
 from tui_trainer.checkpoints.layout import folder_name
 from tui_trainer.checkpoints.read import read_checkpoint
@@ -37,7 +37,7 @@ def _tiny(spec: Any) -> nn.Module:
 def _losses(task: Task, num_steps: int) -> list[float]:
     stepper = make_stepper(task)
     batches = zip(range(1, num_steps + 1), task.train.shuffled(0, 0), strict=False)
-    return [stepper(batch, step=step, lr=0.01).loss.item() for step, batch in batches]
+    return [take_step(stepper, batch, step=step, lr=0.01).loss.item() for step, batch in batches]
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def test_given_weights_are_frozen_and_trained_at_their_own_pace(data: Path, weig
     running_mean = task.model.state_dict()["2.running_mean"].clone()
     task.model.train()
     hold_frozen_norms(task.model)
-    make_stepper(task)(next(task.train.shuffled(0, 0)), step=1, lr=0.01)
+    take_step(make_stepper(task), next(task.train.shuffled(0, 0)), step=1, lr=0.01)
     for name, parameter in named.items():
         if name.startswith(("0.", "2.")):
             assert torch.equal(parameter, before[name])

@@ -31,12 +31,12 @@ def poison(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> Poison:
     """Makes the batches of the given steps ones that no model can be trained on."""
     real, poisoned = Stepper.__call__, set[int]()
 
-    def call(self: Any, batch: Any, *, step: int, lr: float) -> Any:
+    def call(self: Any, batch: Any, *, step: int, **given: Any) -> Any:
         if step in poisoned:
             x = batch.x.clone()
             x[0] = math.nan
             batch = batch._replace(x=x)
-        return real(self, batch, step=step, lr=lr)
+        return real(self, batch, step=step, **given)
 
     monkeypatch.setattr(Stepper, "__call__", call)
     return poisoned.update

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.tasks import make_stepper, make_task
+from tests.tasks import make_stepper, make_task, take_step
 from tests.train.runs import Runs, epochs, evaluations, live_steps, read_log
 from tui_trainer.checkpoints.layout import folder_name
 from tui_trainer.checkpoints.read import read_checkpoint
@@ -29,9 +29,9 @@ def _watch_batches(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     """Copies of the batches that steps are given."""
     real, batches = Stepper.__call__, []
 
-    def call(self: Stepper, batch: Batch, *, step: int, lr: float) -> Any:
+    def call(self: Stepper, batch: Batch, *, step: int, **given: Any) -> Any:
         batches.append(batch._replace(x=batch.x.clone()))
-        return real(self, batch, step=step, lr=lr)
+        return real(self, batch, step=step, **given)
 
     monkeypatch.setattr(Stepper, "__call__", call)
     return batches
@@ -182,14 +182,14 @@ def test_an_ignored_label_counts_nowhere_in_a_step(runs: Runs) -> None:
     kept_B = batch.labels_B != _IGNORED
     assert 0 < kept_B.sum() < len(kept_B)
     logits_BK = task.model(batch.x).detach()
-    figures = make_stepper(task)(batch, step=1, lr=0.01)
+    figures = take_step(make_stepper(task), batch, step=1, lr=0.01)
     expected = F.cross_entropy(logits_BK[kept_B], batch.labels_B[kept_B])
     assert figures.loss.item() == pytest.approx(expected.item(), rel=1e-5)
     assert figures.counted == kept_B.sum()
     right = (logits_BK.argmax(1) == batch.labels_B)[kept_B].sum()
     assert figures.correct == right
     _always_ignored(task)
-    figures = make_stepper(task)(batch, step=2, lr=0.01)
+    figures = take_step(make_stepper(task), batch, step=2, lr=0.01)
     assert figures.correct == 0
 
 

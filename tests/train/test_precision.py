@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.amp import GradScaler
 
-from tests.tasks import configure, make_stepper, make_task, prepare_stripes
+from tests.tasks import configure, make_stepper, make_task, prepare_stripes, take_step
 from tests.train.runs import (
     Runs,
     assert_same_run,
@@ -73,7 +73,7 @@ def test_layers_compute_in_the_precision_and_weights_stay_whole(
 ) -> None:
     task = make_task(data, model__name="convnet", hardware__precision=name)
     seen = _outputs(task)
-    figures = make_stepper(task)(next(task.train.shuffled(0, 0)), step=1, lr=0.01)
+    figures = take_step(make_stepper(task), next(task.train.shuffled(0, 0)), step=1, lr=0.01)
     assert len(seen) == 4
     assert set(seen) == {dtype}
     assert {p.dtype for p in task.model.parameters()} == {torch.float32}
@@ -104,7 +104,7 @@ def test_an_overflow_is_masked_and_halves_the_scale(data: Path, optimizer: str) 
     before, masked, losses = _weights(task), 0, []
     for step in range(1, 41):
         scale = _scale(task)
-        figures = stepper(batch, step=step, lr=lr)
+        figures = take_step(stepper, batch, step=step, lr=lr)
         assert torch.isfinite(figures.loss)
         losses.append(figures.loss.item())
         if torch.isfinite(figures.grad_norm):
@@ -125,7 +125,7 @@ def test_the_gradient_is_that_of_the_loss_whatever_the_scale(data: Path) -> None
         task = make_task(data, model__name="mlp", hardware__precision="fp16")
         assert task.precision.scaler is not None
         unpack_scaler(task.precision.scaler, {"scale": scale, "growth_tracker": 0})
-        figures = make_stepper(task)(next(task.train.shuffled(0, 0)), step=1, lr=0.01)
+        figures = take_step(make_stepper(task), next(task.train.shuffled(0, 0)), step=1, lr=0.01)
         norms.append(figures.grad_norm.item())
     assert norms[0] == pytest.approx(norms[1], rel=1e-2)
 
@@ -133,7 +133,7 @@ def test_the_gradient_is_that_of_the_loss_whatever_the_scale(data: Path) -> None
 def test_clipping_in_fp16_bounds_the_gradient_itself(data: Path) -> None:
     task = make_task(data, model__name="mlp", hardware__precision="fp16", optimizer__clip_norm=0.01)
     stepper = make_stepper(task)
-    figures = stepper(next(task.train.shuffled(0, 0)), step=1, lr=0.01)
+    figures = take_step(stepper, next(task.train.shuffled(0, 0)), step=1, lr=0.01)
     assert 0.1 < figures.grad_norm < math.inf
     gradients = [p.grad for p in task.model.parameters() if p.grad is not None]
     assert nn.utils.get_total_norm(gradients).item() == pytest.approx(0.01, rel=1e-3)

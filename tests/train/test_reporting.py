@@ -12,7 +12,6 @@ from tui_trainer.core.config.tensorboard import TensorboardConfig
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train import reporting
 from tui_trainer.train.reporting import StepReporter
-from tui_trainer.train.step import StepFigures
 from tui_trainer.train.tensorboard import ScalarBoard
 
 
@@ -22,14 +21,25 @@ def reporter(tmp_path: Path) -> StepReporter:
     writer.emit(builders.session_start())
     board = ScalarBoard(tmp_path / "tensorboard", TensorboardConfig(scalars=False), warn=print)
     return StepReporter(
-        writer, board, torch.device("cpu"), steps_per_epoch=10_000, scales_loss=False
+        writer,
+        board,
+        torch.device("cpu"),
+        ("loss", "grad_norm", "correct"),
+        steps_per_epoch=10_000,
+        scales_loss=False,
     )
 
 
+def _add(reporter: StepReporter, step: int) -> None:
+    for figure, value in zip(reporter.next_row()[:3], (0.5, 1.0, 3), strict=True):
+        assert figure is not None
+        figure.fill_(value)
+    reporter.add(step, 0.1, 4)
+
+
 def _deliver(reporter: StepReporter, first: int, times: int) -> None:
-    figures = StepFigures(torch.tensor(0.5), torch.tensor(1.0), torch.tensor(3))
     for step in range(first, first + times):
-        reporter.add(step, figures, 0.1, 4)
+        _add(reporter, step)
         reporter.deliver()
 
 
@@ -55,8 +65,7 @@ def test_blocks_leave_less_often_where_they_cost_much(
 
 def test_every_step_is_told_whatever_the_interval(reporter: StepReporter) -> None:
     _deliver(reporter, 1, 5)
-    figures = StepFigures(torch.tensor(0.5), torch.tensor(1.0), torch.tensor(3))
-    reporter.add(6, figures, 0.1, 4)
+    _add(reporter, 6)
     reporter.drain()
     assert reporter.totals.samples == 24
     assert reporter.totals.correct == 18

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tests.tasks import make_stepper, make_task, prepare_stripes
+from tests.tasks import make_stepper, make_task, prepare_stripes, take_step
 from tests.train.runs import Runs, assert_same_run, messages, read_log
 from tui_trainer.checkpoints.layout import folder_name
 from tui_trainer.checkpoints.read import read_checkpoint
@@ -110,7 +110,7 @@ def _sizes(task: Task) -> list[int]:
 def _train(task: Task, stepper: Stepper, num_steps: int = 4) -> list[StepFigures]:
     """Figures of the first steps of epoch 0."""
     batches = zip(range(1, num_steps + 1), task.train.shuffled(0, 0), strict=False)
-    return [stepper(batch, step=step, lr=0.1) for step, batch in batches]
+    return [take_step(stepper, batch, step=step, lr=0.1) for step, batch in batches]
 
 
 def _assert_close(ours: Task, theirs: Task, figures: Any, expected: Any) -> None:

@@ -23,7 +23,7 @@ from torch._subclasses.fake_tensor import (
 )
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.tasks import configure, make_task, own_code, prepare_stripes
+from tests.tasks import configure, make_task, own_code, prepare_stripes, take_step
 from tests.train.runs import Runs
 from tui_trainer.core.config.loss import LossConfig
 from tui_trainer.evaluate.loss import UserLoss
@@ -120,11 +120,12 @@ def _task(data: Path, **settings: Any) -> Task:
 
 def _drive(task: Task, stepper: Stepper, num_steps: int) -> FigureGatherer:
     """What a loop does of its own in its steps."""
-    gatherer, step = FigureGatherer(task.device), 0
+    gatherer, step = FigureGatherer(task.device, stepper.figure_names), 0
     while step < num_steps:
         for batch in task.train.shuffled(0, step // task.steps_per_epoch):
             step += 1
-            gatherer.add(step, stepper(batch, step=step, lr=0.01), 0.01, len(batch.labels_B))
+            stepper(batch, step=step, lr=0.01, figures=gatherer.next_row())
+            gatherer.add(step, 0.01, len(batch.labels_B))
             if task.average is not None:
                 task.average.after_step(step)
     return gatherer
@@ -181,14 +182,15 @@ def test_steps_can_be_taken_without_any_number(data: Path, settings: dict[str, A
     # What computes again is bound to the model it was made for, which a copy is not.
     task = _task(data, **settings | {"hardware__activation_checkpointing": False})
     mode, stepper, follow_up = _faked(task)
-    gatherer = FigureGatherer(task.device)
     with mode:
+        gatherer = FigureGatherer(task.device, stepper.figure_names)
         for step, batch in zip(range(1, 4), task.train.shuffled(0, 0), strict=False):
-            result = stepper(batch, step=step, lr=0.01)
-            gatherer.add(step, result, 0.01, len(batch.labels_B))
+            row = gatherer.next_row()
+            stepper(batch, step=step, lr=0.01, figures=row)
+            gatherer.add(step, 0.01, len(batch.labels_B))
             follow_up(step)
         with pytest.raises(DataDependentOutputException):
-            result.loss.item()
+            row.loss.item()
 
 
 def _items(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
@@ -228,7 +230,7 @@ def test_a_loss_that_waits_is_caught(data: Path, function: Any, waits: list[str]
     mode, stepper, _ = _faked(_task(data))
     stepper._loss = loss
     with mode, pytest.raises((DataDependentOutputException, DynamicOutputShapeException)):
-        stepper(next(task.train.shuffled(0, 0)), step=1, lr=0.01)
+        take_step(stepper, next(task.train.shuffled(0, 0)), step=1, lr=0.01)
 
 
 @pytest.mark.parametrize("average", ["none", "ema"])
@@ -255,11 +257,11 @@ def test_no_step_waits_for_a_gpu(data: Path, settings: dict[str, Any]) -> None:
     _drive(task, stepper, 20)
     batches = task.train.shuffled(0, 2)
     # The order of an epoch comes from the host, and with it the first batch.
-    stepper(next(batches), step=100, lr=0.01)
+    take_step(stepper, next(batches), step=100, lr=0.01)
     torch.cuda.set_sync_debug_mode("error")
     try:
         for step, batch in enumerate(batches, 101):
-            stepper(batch, step=step, lr=0.01)
+            take_step(stepper, batch, step=step, lr=0.01)
             if task.average is not None:
                 task.average.after_step(step)
     finally:

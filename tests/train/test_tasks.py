@@ -14,7 +14,7 @@ import torch
 from sklearn import datasets
 
 from tests.prepared import save_prepared
-from tests.tasks import make_stepper, make_task, own_code
+from tests.tasks import make_stepper, make_task, own_code, take_step
 from tests.train.runs import Runs, assert_same_run, evaluations, live_steps, read_log
 from tui_trainer.core import events
 from tui_trainer.core.catalog import DATASETS, DatasetEntry
@@ -148,7 +148,7 @@ def test_a_batch_in_parts_teaches_the_same(tmp_path: Path, name: str) -> None:
         task = make_task(tmp_path, **_small("diabetes", loss__name=name), model__name="mlp")
         stepper = make_stepper(task, micro_batch=micro_batch)
         batch = next(task.train.shuffled(0, 0))
-        figures = stepper(batch, step=1, lr=0.0)
+        figures = take_step(stepper, batch, step=1, lr=0.0)
         assert figures.correct is None
         norms.append(torch.stack([figures.loss, figures.grad_norm]))
     torch.testing.assert_close(*norms)

@@ -17,7 +17,7 @@ from tui_trainer.train.tensorboard import ScalarBoard
 
 def _block(first: int, loss: float) -> Block:
     ones = np.ones(10, np.float32)
-    return Block(first, [0.1] * 10, 40, loss * ones, ones, ones, 4 * ones, 0.5)
+    return Block(first, ones / 10, 40, loss * ones, ones, ones, 4 * ones, 0.5)
 
 
 def _refuse(text: str) -> None:

@@ -22,9 +22,8 @@ class AfterStep:
         train_step = Stepper.__call__
         code = self.code
 
-        def and_then(self: Stepper, batch: Any, *, step: int, lr: float) -> Any:
-            figures = train_step(self, batch, step=step, lr=lr)
+        def and_then(self: Stepper, batch: Any, *, step: int, **given: Any) -> None:
+            train_step(self, batch, step=step, **given)
             exec(code, {"os": os, "signal": signal, "step": step})
-            return figures
 
         Stepper.__call__ = and_then  # type: ignore[method-assign]

@@ -28,36 +28,42 @@ from tui_trainer.errors import ConfigError
 from tui_trainer.paths import choose_data_dir, choose_runs_dir
 from tui_trainer.store.datasets import find_spec
 
+DatasetArgument = Annotated[
+    str | None, typer.Argument(help="The dataset (default: digits).", show_default=False)
+]
+PresetOption = Annotated[
+    str, typer.Option("--preset", help="Recipe of the dataset and the model.", metavar="NAME")
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="TOML file of settings.", metavar="FILE", show_default=False),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any setting; may be repeated.", metavar="PART.FIELD=VALUE"),
+]
+NameOption = Annotated[
+    str, typer.Option("--name", help="A name for the run.", metavar="NAME", show_default=False)
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the configuration and stop.")]
+NoCaptureOption = Annotated[
+    bool, typer.Option("--no-capture", help="Keep no git commit and diff with the run.")
+]
+
 
 @with_setting_options
 def train(
-    dataset: Annotated[
-        str | None, typer.Argument(help="The dataset (default: digits).", show_default=False)
-    ] = None,
+    dataset: DatasetArgument = None,
     *,
     flags: dict[str, str],
-    preset: Annotated[
-        str, typer.Option("--preset", help="Recipe of the dataset and the model.", metavar="NAME")
-    ] = DEFAULT_PRESET,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", help="TOML file of settings.", metavar="FILE", show_default=False),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any setting; may be repeated.", metavar="PART.FIELD=VALUE"),
-    ] = None,
-    name: Annotated[
-        str, typer.Option("--name", help="A name for the run.", metavar="NAME", show_default=False)
-    ] = "",
+    preset: PresetOption = DEFAULT_PRESET,
+    config: ConfigOption = None,
+    set_: SetOption = None,
+    name: NameOption = "",
     dashboard: DashboardOption = False,
     detach: DetachOption = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the configuration and stop.")
-    ] = False,
-    no_capture: Annotated[
-        bool, typer.Option("--no-capture", help="Keep no git commit and diff with the run.")
-    ] = False,
+    dry_run: DryRunOption = False,
+    no_capture: NoCaptureOption = False,
     trust_code: TrustCodeOption = False,
     runs: RunsOption = None,
     data_dir: DataDirOption = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import overload
 
@@ -32,7 +33,10 @@ class Float32Column(Sequence[Number]):
     def __getitem__(self, index: int | slice) -> Number | Float32Column:
         if isinstance(index, slice):
             return Float32Column(self._values_N[index])
-        return number(float(str(self._values_N[index])))
+        value = float(self._values_N[index])
+        if not math.isfinite(value):
+            return number(value)
+        return float(orjson.dumps(self._values_N[index], option=orjson.OPT_SERIALIZE_NUMPY))
 
     def to_json(self) -> bytes:
         """A JSON array; null stands for what is not finite."""

@@ -1,12 +1,16 @@
-"""Figures of steps, gathered on the device and brought to the host in blocks."""
+"""Figures of steps, gathered on the device and brought to the host in blocks.
+
+Shapes: N steps, F figures of each.
+"""
 
 from __future__ import annotations
 
-import itertools
 import time
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,10 +22,10 @@ _MAX_BLOCK_STEPS = 2000
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+EVERY_STEP = slice(None)
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(msgspec.Struct, frozen=True, eq=False):
     """Figures of consecutive steps on the host; `first` is the 1-based number of the first.
 
     `num_samples` counts every sample trained on, `counted` those per step whose label counts;
@@ -29,7 +33,7 @@ class Block:
     """
 
     first: int
-    lr: Sequence[float]
+    lr: Floats
     num_samples: int
     loss: Floats
     grad_norm: Floats
@@ -44,9 +48,13 @@ class Block:
             return np.empty(0, np.float32)
         return (self.correct / np.maximum(self.counted, 1.0)).astype(np.float32)
 
-    def loss_sum(self, chosen: Mask) -> float:
-        """Loss summed over the samples of the chosen steps of the block."""
-        return float(np.dot(self.loss[chosen].astype(np.float64), self.counted[chosen]))
+    def sum_up(self, chosen: Mask | slice) -> tuple[float, float, int]:
+        """Over the chosen steps: the sum of loss × samples, samples right, samples that count."""
+        # In float32 a sum of counts is rounded from 2**24 on.
+        loss = self.loss[chosen].astype(np.float64)
+        counted = self.counted[chosen].astype(np.float64)
+        correct = 0.0 if self.correct is None else self.correct[chosen].sum(dtype=np.float64)
+        return float(np.dot(loss, counted)), float(correct), int(counted.sum())
 
     def is_finite(self, *, with_gradient: bool) -> Mask:
         """For each step whether its loss, and its gradient norm where asked, is finite."""
@@ -59,25 +67,32 @@ class _Departed:
     """A block on its way to the host: valid once `arrived` has happened."""
 
     first: int
-    lr: tuple[float, ...]
-    counts: tuple[int, ...]
-    names: tuple[str, ...]
-    figures_FN: Floats | torch.Tensor
+    lr: array[float]
+    counts: array[float]
+    figures_NF: Floats
     arrived: torch.cuda.Event | None
     duration_s: float
 
 
 class FigureGatherer:
-    """Collects the figures of each step and hands them over every `interval_s`, about 100 ms.
+    """Keeps a table of the figures of steps and hands it over every `interval_s`, about 100 ms.
 
-    On a CUDA device a block is copied to pinned memory while training goes on and handed over
-    when the next one leaves, so that the loop does not wait for the device.
+    A step leaves its figures in a row of the table, so that a block of them is one copy. On a CUDA
+    device it is copied to pinned memory while training goes on and handed over when the next one
+    leaves, so that the loop does not wait for the device.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, names: Sequence[str]) -> None:
+        """`names` are the fields of `StepFigures` that steps fill."""
         self.interval_s = _BLOCK_S
         self._device = device
-        self._steps: list[tuple[StepFigures, float, int]] = []
+        self._names = names
+        # On the CPU it is the table itself, to be read without a detour.
+        self._host_NF = np.zeros((_MAX_BLOCK_STEPS, len(names)), np.float32)
+        self._table_NF = torch.from_numpy(self._host_NF).to(device)
+        # Of those rows that were needed so far, what a step is given.
+        self._rows: list[StepFigures] = []
+        self._lr, self._counts = array("f"), array("f")
         self._first = 0
         self._departed: _Departed | None = None
         self.restart_clock()
@@ -86,14 +101,23 @@ class FigureGatherer:
         """Do not count the time since the last block as training."""
         self._since = time.perf_counter()
 
-    def add(self, step: int, figures: StepFigures, lr: float, count: int) -> bool:
-        """Take the figures of a step that trained on `count` samples; is a block due now?"""
-        steps = self._steps
-        if not steps:
+    def next_row(self) -> StepFigures:
+        """Where the step to come is to leave its figures."""
+        index = len(self._lr)
+        if index == len(self._rows):
+            figures = zip(self._names, self._table_NF[index].unbind(), strict=True)
+            self._rows.append(StepFigures(**dict(figures)))
+        return self._rows[index]
+
+    def add(self, step: int, lr: float, count: int) -> bool:
+        """Take what `next_row` was filled with: a step on `count` samples; is a block due now?"""
+        if not self._lr:
             self._first = step
-        steps.append((figures, lr, count))
+        self._lr.append(lr)
+        self._counts.append(count)
         return (
-            time.perf_counter() - self._since >= self.interval_s or len(steps) >= _MAX_BLOCK_STEPS
+            time.perf_counter() - self._since >= self.interval_s
+            or len(self._lr) >= _MAX_BLOCK_STEPS
         )
 
     def send(self) -> list[Block]:
@@ -113,54 +137,41 @@ class FigureGatherer:
         return blocks
 
     def _depart(self) -> _Departed | None:
-        if not self._steps:
+        if not self._lr:
             return None
-        figures, lr, counts = zip(*self._steps, strict=True)
-        columns = {
-            name: column
-            for name, column in zip(StepFigures._fields, zip(*figures, strict=True), strict=True)
-            if column[0] is not None
-        }
-        figures_FN, arrived = _send_off(list(columns.values()), self._device)
+        figures_NF, arrived = self._send_off(len(self._lr))
         now = time.perf_counter()
         departed = _Departed(
-            self._first, lr, counts, tuple(columns), figures_FN, arrived, now - self._since
+            self._first, self._lr, self._counts, figures_NF, arrived, now - self._since
         )
-        self._steps, self._since = [], now
+        self._lr, self._counts, self._since = array("f"), array("f"), now
         return departed
 
     def _receive(self, departed: _Departed) -> Block:
         if departed.arrived is not None:
             departed.arrived.synchronize()
-        figures_FN = departed.figures_FN
-        if isinstance(figures_FN, torch.Tensor):
-            figures_FN = figures_FN.cpu().numpy()
-        found = dict(zip(departed.names, figures_FN, strict=True))
+        # The table is written anew while the block is in use.
+        columns = np.array(departed.figures_NF.T, order="C")
+        found = dict(zip(self._names, columns, strict=True))
         return Block(
             departed.first,
-            departed.lr,
-            sum(departed.counts),
+            np.frombuffer(departed.lr, np.float32),
+            int(sum(departed.counts)),
             found["loss"],
             found["grad_norm"],
             found.get("correct"),
-            found.get("counted", np.asarray(departed.counts, np.float32)),
+            found.get("counted", np.frombuffer(departed.counts, np.float32)),
             departed.duration_s,
         )
 
-
-def _send_off(
-    columns: Sequence[tuple[torch.Tensor, ...]], device: torch.device
-) -> tuple[Floats | torch.Tensor, torch.cuda.Event | None]:
-    """Columns of N scalars on their way to the host, and what tells that they have arrived."""
-    if device.type == "cpu":
-        # Here nothing is waited for, and one by one they come sooner than stacked.
-        values = map(torch.Tensor.item, itertools.chain.from_iterable(columns))
-        return np.fromiter(values, np.float32).reshape(len(columns), -1), None
-    figures_FN = torch.stack([torch.stack(column).float() for column in columns])
-    if device.type != "cuda":
-        return figures_FN, None
-    pinned_FN = torch.empty(figures_FN.shape, pin_memory=True)
-    pinned_FN.copy_(figures_FN, non_blocking=True)
-    arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    arrived.record()
-    return pinned_FN, arrived
+    def _send_off(self, count: int) -> tuple[Floats, torch.cuda.Event | None]:
+        """The first `count` rows on their way to the host, and what tells that they are there."""
+        if self._device.type == "cpu":
+            return self._host_NF[:count], None
+        if self._device.type != "cuda":
+            return self._table_NF[:count].cpu().numpy(), None
+        pinned_NF = torch.empty((count, len(self._names)), pin_memory=True)
+        pinned_NF.copy_(self._table_NF[:count], non_blocking=True)
+        arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        arrived.record()
+        return pinned_NF.numpy(), arrived

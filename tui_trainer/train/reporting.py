@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from tui_trainer.core import events
 from tui_trainer.core.float32_column import Float32Column
 from tui_trainer.errors import NonFiniteError
 from tui_trainer.store.run_writer import RunWriter
-from tui_trainer.train.figures import Block, FigureGatherer, Mask
+from tui_trainer.train.figures import EVERY_STEP, Block, FigureGatherer, Mask
 from tui_trainer.train.resources import ResourceSampler
 from tui_trainer.train.tensorboard import ScalarBoard
 
@@ -40,12 +41,15 @@ class StepReporter:
         writer: RunWriter,
         board: ScalarBoard,
         device: torch.device,
+        figure_names: Sequence[str],
         *,
         steps_per_epoch: int,
         scales_loss: bool,
         skips: bool = False,
     ) -> None:
-        """`scales_loss`: gradients may overflow now and then, for the scaler to learn from.
+        """`figure_names` are the fields of `StepFigures` that steps fill.
+
+        `scales_loss`: gradients may overflow now and then, for the scaler to learn from.
 
         `skips`: steps that are not finite are left out and told of, and training goes on.
         """
@@ -59,10 +63,11 @@ class StepReporter:
         self._num_skipped = 0
         self._skipped_untold: list[int] = []
         self._tell_skipped_due_s = 0.0
-        self._gatherer = FigureGatherer(device)
+        self._gatherer = FigureGatherer(device, figure_names)
         self._shortest_s = self._gatherer.interval_s
         self._cost_s = 0.0
         self._sampler = ResourceSampler(device)
+        self.next_row = self._gatherer.next_row
         self.add = self._gatherer.add
         self.restart_clock = self._gatherer.restart_clock
 
@@ -91,11 +96,10 @@ class StepReporter:
     def _log(self, blocks: list[Block]) -> None:
         for block in blocks:
             self._writer.emit(_steps_event(block, self._steps_per_epoch))
-            is_good = self._check_finite(block)
-            self.totals.loss += block.loss_sum(is_good)
-            if block.correct is not None:
-                self.totals.correct += float(block.correct[is_good].sum())
-            self.totals.count += int(block.counted[is_good].sum())
+            loss, correct, count = block.sum_up(self._check_finite(block))
+            self.totals.loss += loss
+            self.totals.correct += correct
+            self.totals.count += count
             self.totals.samples += block.num_samples
             self.totals.duration_s += block.duration_s
             self._board.add_block(block)
@@ -103,16 +107,17 @@ class StepReporter:
         if sample is not None:
             self._writer.emit(sample)
 
-    def _check_finite(self, block: Block) -> Mask:
+    def _check_finite(self, block: Block) -> Mask | slice:
         """Which steps of the block count.
 
         Raises:
             NonFiniteError: one was not finite, and such steps are not skipped, or too many were.
         """
         is_good = block.is_finite(with_gradient=not self._scales_loss)
+        is_all_good = is_good.all()
         if self._skips:
             self._skip(block, is_good)
-        elif not is_good.all():
+        elif not is_all_good:
             step = block.first + int(np.argmin(is_good))
             raise NonFiniteError(
                 f"Loss or gradient was not finite at step {step}; that update was not applied.",
@@ -122,7 +127,7 @@ class StepReporter:
             )
         if self._scales_loss:
             self._check_overflows(block)
-        return is_good
+        return EVERY_STEP if is_all_good else is_good
 
     def _skip(self, block: Block, is_good: Mask) -> None:
         """Tell of steps that were left out, at most every few seconds."""
@@ -169,7 +174,7 @@ def _steps_event(block: Block, steps_per_epoch: int) -> events.Steps:
         epoch=(block.first - 1) // steps_per_epoch + 1,
         first=block.first,
         loss=Float32Column(block.loss),
-        lr=Float32Column(np.asarray(block.lr, np.float32)),
+        lr=Float32Column(block.lr),
         grad_norm=Float32Column(block.grad_norm),
         accuracy=Float32Column(block.accuracy),
         samples_per_s=round(block.num_samples / max(block.duration_s, 1e-9), 1),

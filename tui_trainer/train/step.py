@@ -19,7 +19,7 @@ from tui_trainer.train.precision import Precision
 
 
 class StepFigures(NamedTuple):
-    """Scalars of one step, still on the device.
+    """Where a step leaves its figures: float32 scalars on the device.
 
     `correct` is how many of the `counted` samples were classified rightly, in training mode, or
     None where nothing is classified; `counted` None counts the whole batch.
@@ -27,7 +27,7 @@ class StepFigures(NamedTuple):
 
     loss: Tensor
     grad_norm: Tensor
-    correct: Tensor | None
+    correct: Tensor | None = None
     counted: Tensor | None = None
 
 
@@ -71,8 +71,18 @@ class Stepper:
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._is_counting = loss.ignore_index != _NEVER_A_LABEL
 
-    def __call__(self, batch: Batch, *, step: int, lr: float) -> StepFigures:
-        """Train on a batch as the 1-based `step` with the learning rate `lr`.
+    @property
+    def figure_names(self) -> tuple[str, ...]:
+        """Which of the fields of `StepFigures` a step fills."""
+        names = ["loss", "grad_norm"]
+        if self._task != "regression":
+            names.append("correct")
+        if self._is_counting:
+            names.append("counted")
+        return tuple(names)
+
+    def __call__(self, batch: Batch, *, step: int, lr: float, figures: StepFigures) -> None:
+        """Train on a batch as the 1-based `step` with the learning rate `lr`; fill `figures`.
 
         Where the device has too little memory the micro-batch is halved, for good; the batch
         whose gradients make the step stays the same.
@@ -102,10 +112,16 @@ class Stepper:
                 )
             # Here the failed pass's tensors are free again: the error that held them is gone.
             self._halve_micro_batch(len(batch.labels_B))
-        grad_norm = self._update(loss)
+        figures.loss.copy_(loss)
+        if correct is not None:
+            assert figures.correct is not None
+            figures.correct.copy_(correct)
+        if figures.counted is not None:
+            is_counted_B = batch.main_labels_B != self._loss.ignore_index
+            figures.counted.copy_(torch.count_nonzero(is_counted_B))
+        total = self._update(figures)
         if buffers:
-            self._put_back_buffers(buffers, loss + grad_norm)
-        return StepFigures(loss, grad_norm, correct, self._count(batch.main_labels_B))
+            self._put_back_buffers(buffers, total)
 
     def _differentiate(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Gradients of the batch's mean loss; the loss and how many samples were right."""
@@ -143,21 +159,25 @@ class Stepper:
             return self._loss(logits_BK, labels_B)
         return self._loss.of_part(logits_BK, labels_B, weight)
 
-    def _update(self, loss: Tensor) -> Tensor:
-        """Change the weights, unless the loss or a gradient is not finite; the gradient's norm."""
+    def _update(self, figures: StepFigures) -> Tensor:
+        """Note the gradient's norm and change the weights, unless it or the loss is not finite.
+
+        What comes back, the sum of loss and norm, is finite where the weights were changed.
+        """
         if self._scaler is not None:
             self._scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self._parameters if p.grad is not None]
-        grad_norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        norms = torch.stack(torch._foreach_norm(gradients)).float()
+        torch.linalg.vector_norm(norms, out=figures.grad_norm)
         if self._clip_norm > 0:
-            nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, grad_norm)
+            nn.utils.clip_grads_with_norm_(self._parameters, self._clip_norm, figures.grad_norm)
         # 1 where the sum is not finite, else 0: the update is masked by it on the device, so a
         # NaN never reaches the weights and the host need not wait for the device to know.
-        total = loss + grad_norm
+        total = figures.loss + figures.grad_norm
         apply_update(self.optimizer, (total - total).nan_to_num_(nan=1.0))
         if self._scaler is not None:
             self._scaler.update()
-        return grad_norm
+        return total
 
     def _copy_buffers(self) -> dict[str, Tensor]:
         return {name: buffer.clone() for name, buffer in self.model.named_buffers()}
@@ -173,14 +193,11 @@ class Stepper:
         if self._task == "regression":
             return None
         if self._task == "multilabel":
-            return ((logits_BK > 0) == (labels_B > 0.5)).all(1).sum()
+            return torch.count_nonzero(((logits_BK > 0) == (labels_B > 0.5)).all(1))
         is_correct_B = logits_BK.argmax(1) == labels_B
         if self._is_counting:
             is_correct_B &= labels_B != self._loss.ignore_index
-        return is_correct_B.sum()
-
-    def _count(self, labels_B: Tensor) -> Tensor | None:
-        return (labels_B != self._loss.ignore_index).sum() if self._is_counting else None
+        return torch.count_nonzero(is_correct_B)
 
     def _halve_micro_batch(self, size: int) -> None:
         size = min(size, self.micro_batch or size)

@@ -79,15 +79,6 @@ class Trainer:
         self._keeper = CheckpointKeeper(
             checkpoints, task.config.checkpoints, writer, progress.saved
         )
-        self._reporter = StepReporter(
-            writer,
-            board,
-            task.device,
-            steps_per_epoch=task.steps_per_epoch,
-            scales_loss=task.precision.scaler is not None,
-            skips=task.config.training.non_finite == "skip",
-        )
-        self._reporter.totals = progress.totals
         self._stepper = Stepper(
             task.model,
             task.optimizer,
@@ -100,6 +91,16 @@ class Trainer:
             micro_batch=progress.micro_batch or task.micro_batch,
             guards_buffers=task.config.training.non_finite == "skip",
         )
+        self._reporter = StepReporter(
+            writer,
+            board,
+            task.device,
+            self._stepper.figure_names,
+            steps_per_epoch=task.steps_per_epoch,
+            scales_loss=task.precision.scaler is not None,
+            skips=task.config.training.non_finite == "skip",
+        )
+        self._reporter.totals = progress.totals
 
     def run(self) -> events.Finished | events.Stopped:
         """Train, validating after every epoch, and judge the result on the test split once."""
@@ -144,11 +145,11 @@ class Trainer:
                 progress.step = step
                 continue
             lr = self._lr_of(step)
-            figures = self._stepper(batch, step=step, lr=lr)
+            self._stepper(batch, step=step, lr=lr, figures=reporter.next_row())
             if task.average is not None:
                 task.average.after_step(step)
             progress.step = step
-            is_due = reporter.add(step, figures, lr, len(batch.labels_B))
+            is_due = reporter.add(step, lr, len(batch.labels_B))
             if is_due or self._desk.is_urgent(step) or self._keeper.is_due_at(step):
                 reporter.deliver()
                 if not self._attend():

@@ -70,40 +70,45 @@ def prepare_dataset(
         )
         with lock:
             sweep_hidden_of(data_dir / name)
-            downloads = data_dir / paths.ORIGINALS / name
             if not again and (spec := _find(data_dir, name)) is not None:
                 # What was left by one that was killed a moment after it was published.
                 discard_leftovers(data_dir, name)
                 return spec
             say(f"preparing {reference}")
             means = Means(
-                downloads=downloads,
+                downloads=data_dir / paths.ORIGINALS / name,
                 say=say,
                 load_items=load_items,
                 originals=originals,
                 report=report_download,
             )
-            source = open_source(reference, preparation, means)
             origin = SourceFacts(reference=reference, preparation=preparation)
-            work = Preparation(data_dir, name, source, origin, processes or allowed_cores())
-            beginning = Beginning(
-                reference=reference,
-                preparation=preparation,
-                total=len(source.labels_N),
-                originals=str(originals or ""),
-            )
-            note_beginning(data_dir, name, beginning)
-            with earlier_kept(data_dir, name) as kept:
-                spec = work.run(report, say)
-            for folder in kept:
-                say(f"the version that runs were trained on stays for them as {folder}")
-            return spec
+            return _prepare(data_dir, name, origin, means, processes or allowed_cores(), report)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise DatasetError(
             f"{reference} cannot be prepared in {data_dir}: {where}{error.strerror or error}.",
             "Mend the permissions or free some space, or name another folder with --data-dir.",
         ) from error
+
+
+def _prepare(
+    data_dir: Path, name: str, origin: SourceFacts, means: Means, processes: int, report: Report
+) -> DatasetSpec:
+    """Read the source and publish the dataset in the place of the earlier one, if there is any."""
+    source = open_source(origin.reference, origin.preparation, means)
+    beginning = Beginning(
+        reference=origin.reference,
+        preparation=origin.preparation,
+        total=len(source.labels_N),
+        originals=str(means.originals or ""),
+    )
+    note_beginning(data_dir, name, beginning)
+    with earlier_kept(data_dir, name) as kept:
+        spec = Preparation(data_dir, name, source, origin, processes).run(report, means.say)
+    for folder in kept:
+        means.say(f"the version that runs were trained on stays for them as {folder}")
+    return spec
 
 
 def _find(data_dir: Path, name: str) -> DatasetSpec | None:

@@ -92,11 +92,7 @@ def open_image_files(
         splits_N = None if splits_N is None else splits_N[kept]
         skipped = (*skipped, *left_out)
     if not names:
-        told = f": {skipped[0].name}: {skipped[0].reason}" if skipped else ""
-        hint = "See that it is the right one."
-        if not are_listed:
-            hint = "See that it is the folder from which the names in the table are meant."
-        raise DatasetError(f"{root} has no images to read{told}.", hint)
+        raise _no_images(root, skipped, are_listed=are_listed)
     # Of many files the stamps are taken where they are read, which costs next to nothing.
     is_many = stamps is not None and are_many(len(stamps) + len(names) + len(missing))
     stamped = Stamps()
@@ -122,6 +118,14 @@ def open_image_files(
         stamps=stamped.few,
         files=stamped.files,
     )
+
+
+def _no_images(root: Path, skipped: Sequence[Skipped], *, are_listed: bool) -> DatasetError:
+    told = f": {skipped[0].name}: {skipped[0].reason}" if skipped else ""
+    hint = "See that it is the right one."
+    if not are_listed:
+        hint = "See that it is the folder from which the names in the table are meant."
+    return DatasetError(f"{root} has no images to read{told}.", hint)
 
 
 def _choose_form(
