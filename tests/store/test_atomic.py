@@ -17,6 +17,7 @@ import pytest
 from tests import builders
 from tui_trainer.store import atomic
 from tui_trainer.store.atomic import (
+    make_folder,
     new_folder,
     remove_folder,
     replace_file,
@@ -57,6 +58,43 @@ def _killed_at(number: int, action: Callable[[], object]) -> bool:
 
 def _refuse(*_: object, **__: object) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("seen", range(6))
+def test_a_folder_may_be_made_by_another_at_any_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seen: int
+) -> None:
+    folder = tmp_path / "runs" / "of mine"
+    looks = 0
+    look = os.stat
+
+    def look_and_then(path: Path, **given: bool) -> os.stat_result:
+        nonlocal looks
+        looks += 1
+        try:
+            return look(path, **given)
+        finally:
+            if looks == seen:
+                folder.mkdir(parents=True, exist_ok=True)
+
+    monkeypatch.setattr(os, "stat", look_and_then)
+    make_folder(folder)
+    monkeypatch.undo()
+    assert folder.is_dir()
+
+
+@pytest.mark.parametrize("below", ["", "runs", "runs/of mine"])
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_no_folder_is_made_where_something_else_is(tmp_path: Path, below: str, kind: str) -> None:
+    taken = tmp_path / "taken"
+    if kind == "file":
+        taken.write_text("mine")
+    else:
+        taken.symlink_to(tmp_path / "gone")
+    with pytest.raises(NotADirectoryError) as caught:
+        make_folder(taken / below)
+    assert caught.value.filename == str(taken)
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
 
 
 @pytest.mark.parametrize("durable", [True, False])

@@ -28,10 +28,14 @@ def make_folder(path: Path) -> None:
     """Make a folder, and those above it, where they are missing; their names are durable then."""
     if path.is_dir():
         return
-    if path.exists():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     make_folder(path.parent)
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir()
+    except FileExistsError as error:
+        # Another process may have made the folder in this moment.
+        if not path.is_dir():
+            told = os.strerror(errno.ENOTDIR)
+            raise NotADirectoryError(errno.ENOTDIR, told, str(path)) from error
     fsync_folder(path.parent)
 
 
