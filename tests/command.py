@@ -220,6 +220,8 @@ class Terminal:
             cwd=str(home.folder),
             env=home.environment | {"TERM": "xterm-256color"},
             dimensions=(rows, columns),
+            # As a shell would start it: a script's background has it ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             timeout=PATIENCE_S,
         )
         self.raw = b""

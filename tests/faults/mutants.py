@@ -53,8 +53,8 @@ MUTANTS = [
     Mutant(
         "the folder that a folder was made in is not fsynced",
         ATOMIC,
-        "    path.mkdir(exist_ok=True)\n    fsync_folder(path.parent)\n",
-        "    path.mkdir(exist_ok=True)\n",
+        "str(path)) from error\n    fsync_folder(path.parent)\n",
+        "str(path)) from error\n",
     ),
     Mutant(
         "a new folder is not fsynced",
