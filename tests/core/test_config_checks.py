@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from typing import get_args, get_type_hints
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tui_trainer.core.config.checks import (
     LARGEST_LR_SCALE,
+    check_anomaly,
+    check_balance,
     check_optimizer,
     check_schedule,
     decay_warning,
     parse_lr_scales,
 )
+from tui_trainer.core.config.data import DataConfig
+from tui_trainer.core.config.hardware import HardwareConfig
+from tui_trainer.core.config.loss import LossConfig
 from tui_trainer.core.config.optimizer import OptimizerConfig
 from tui_trainer.core.config.schedule import ScheduleConfig
+from tui_trainer.core.config.training import TrainingConfig
 from tui_trainer.errors import ConfigError
 
 _SCHEDULES = get_args(get_type_hints(ScheduleConfig)["name"])
@@ -45,6 +52,29 @@ def test_a_plateau_needs_a_validation() -> None:
     [error] = check_schedule(ScheduleConfig(name="plateau"), 0.0)
     assert "data.validation is 0" in error.message
     assert check_schedule(ScheduleConfig(name="plateau"), 0.1) == []
+
+
+def test_classes_are_balanced_once() -> None:
+    data, loss = DataConfig(balance=True), LossConfig(class_weights="balanced")
+    [error] = check_balance(data, loss)
+    assert error.key == "data.balance"
+    assert check_balance(data, LossConfig(class_weights="1,2")) == []
+    assert check_balance(DataConfig(), loss) == []
+
+
+@pytest.mark.parametrize("by_cuda", [False, True])
+def test_what_ends_a_run_at_a_nan_may_not_meet_what_goes_on(by_cuda: bool) -> None:
+    training = TrainingConfig(detect_anomaly=not by_cuda)
+    hardware = HardwareConfig(debug_cuda=by_cuda)
+    assert check_anomaly(training, hardware) == []
+    key = "hardware.debug_cuda" if by_cuda else "training.detect_anomaly"
+    skipping = msgspec.structs.replace(training, non_finite="skip")
+    scaled = msgspec.structs.replace(hardware, precision="fp16")
+    for given_training, given_hardware in ((skipping, hardware), (training, scaled)):
+        [error] = check_anomaly(given_training, given_hardware)
+        assert error.key == key
+        assert key in error.message and key in error.hint
+    assert check_anomaly(TrainingConfig(non_finite="skip"), HardwareConfig(precision="fp16")) == []
 
 
 @pytest.mark.parametrize("name", _SCHEDULES)

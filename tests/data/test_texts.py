@@ -17,9 +17,15 @@ from hypothesis import strategies as st
 from tests.data.samples import assert_same, make_spec, serve
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.data import batches as batches_module
-from tui_trainer.data.order import bucketed_order, epoch_order
+from tui_trainer.data.order import EpochOrder, bucketed, epoch_order
 from tui_trainer.data.texts import Texts, pack_texts
 from tui_trainer.errors import WorkerError
+
+
+def _bucketed_order(lengths_N: torch.Tensor, batch_size: int, seed: int, epoch: int) -> Any:
+    order = EpochOrder(epoch_order(len(lengths_N), seed, epoch))
+    return bucketed(order, lengths_N, batch_size, seed, epoch).places_N
+
 
 _LENGTHS = st.lists(st.integers(0, 9), min_size=1, max_size=60)
 
@@ -83,9 +89,9 @@ def test_an_order_by_length_holds_every_text_once(
     lengths: list[int], batch_size: int, seed: int, epoch: int
 ) -> None:
     lengths_N = torch.tensor(lengths)
-    order_N = bucketed_order(lengths_N, batch_size, seed, epoch)
+    order_N = _bucketed_order(lengths_N, batch_size, seed, epoch)
     assert sorted(order_N.tolist()) == list(range(len(lengths)))
-    assert torch.equal(order_N, bucketed_order(lengths_N, batch_size, seed, epoch))
+    assert torch.equal(order_N, _bucketed_order(lengths_N, batch_size, seed, epoch))
     # What is left for the last batch has not been sorted.
     whole = len(lengths) // batch_size * batch_size
     assert torch.equal(order_N[whole:], epoch_order(len(lengths), seed, epoch)[whole:])
@@ -93,12 +99,12 @@ def test_an_order_by_length_holds_every_text_once(
 
 def test_texts_of_a_batch_are_about_as_long_and_batches_come_in_any_order() -> None:
     lengths_N = torch.from_numpy(np.random.default_rng(0).integers(1, 500, 64 * 100))
-    batches_MB = lengths_N[bucketed_order(lengths_N, 64, 0, 0)].view(100, 64)
+    batches_MB = lengths_N[_bucketed_order(lengths_N, 64, 0, 0)].view(100, 64)
     spread_M = batches_MB.amax(1) - batches_MB.amin(1)
     assert spread_M.max() <= 20
     means_M = batches_MB.float().mean(1)
     assert abs(torch.corrcoef(torch.stack([means_M, torch.arange(100.0)]))[0, 1]) < 0.3
-    other_MB = lengths_N[bucketed_order(lengths_N, 64, 0, 1)].view(100, 64)
+    other_MB = lengths_N[_bucketed_order(lengths_N, 64, 0, 1)].view(100, 64)
     assert not torch.equal(other_MB, batches_MB)
 
 
@@ -118,7 +124,7 @@ def test_batches_hold_the_texts_and_their_labels(placement: str) -> None:
     indices = np.setdiff1d(np.arange(101), np.arange(0, 101, 7))
     texts = Texts(*pack_texts(made))
     batches = serve(_spec(), texts, indices, batch_size=8, placement=placement)
-    order = bucketed_order(torch.tensor([len(made[n]) for n in indices]), 8, 3, 2)
+    order = _bucketed_order(torch.tensor([len(made[n]) for n in indices]), 8, 3, 2)
     passes: list[tuple[Any, Any]] = [(batches.shuffled(3, 2), order)]
     passes.append((batches.in_order(), torch.arange(len(indices))))
     for served, numbers in passes:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
+from torch import nn
 
 from tests.train.runs import Runs, assert_same_run, epochs, live_steps, messages, read_log
 from tui_trainer.checkpoints.layout import folder_name, list_steps
 from tui_trainer.checkpoints.read import read_checkpoint
 from tui_trainer.core import events
-from tui_trainer.errors import ReportedError
+from tui_trainer.data.batches import Batch
+from tui_trainer.data.prepared import load_split
+from tui_trainer.errors import DeviceError, ReportedError
+from tui_trainer.models import zoo
 from tui_trainer.store.run_folder import RunFolder, read_run
-from tui_trainer.train import reporting
+from tui_trainer.train import non_finite, reporting
 from tui_trainer.train.step import Stepper
+from tui_trainer.train.tracing import Birth
 from tui_trainer.worker import rollback
 
 # 20 steps; batch norm, dropout and averaged weights, so that there is much to spoil.
@@ -161,3 +170,163 @@ def test_a_run_that_went_back_too_often_fails(
         runs.train(folder, config)
     assert read_run(folder).state == "failed"
     _check_clean(folder)
+
+
+def _diagnosed(folder: RunFolder) -> list[events.Diagnosed]:
+    return [event for event in read_log(folder) if isinstance(event, events.Diagnosed)]
+
+
+def _fail(runs: Runs, **settings: Any) -> tuple[RunFolder, ReportedError]:
+    folder, config = runs.create(**settings)
+    with pytest.raises(ReportedError) as caught:
+        runs.train(folder, config)
+    assert caught.value.code == "non-finite"
+    assert read_run(folder).state == "failed"
+    return folder, caught.value
+
+
+# Weights that grow beyond all numbers within a few steps, all of which leave in one block.
+_DIVERGING = {"model__name": "mlp", "optimizer__name": "sgd", "optimizer__lr": 1e6}
+
+
+def test_a_run_that_diverges_names_the_layer_and_keeps_the_batch(runs: Runs) -> None:
+    folder, error = _fail(runs, **_DIVERGING)
+    (found,) = _diagnosed(folder)
+    steps = live_steps(folder)
+    assert (
+        found.step == min(step for step, row in steps.items() if not _is_finite(row)) < len(steps)
+    )
+    assert (found.code, found.severity) == ("T303", "error")
+    file = f"non-finite/step-{found.step:08}.safetensors"
+    sizes = r"inputs up to [\d.e+]+ and weights up to [\d.e+]+"
+    seen = rf"NaN or infinity in the (output|gradient) of .*\(Linear\), of {sizes}\. "
+    assert re.match(rf"{seen}Batch {found.step} of epoch 1, kept as {file}\.$", found.seen)
+    assert "smaller --lr" in found.advice == error.hint
+    told = rf"(Linear\): loss or gradient was not finite at step {found.step}; that update was"
+    assert re.match(rf"NaN or infinity in the (output|gradient) of .*\{told} not applied\.$",
+                    error.message)  # fmt: skip
+    batch = load_file(folder.path / file)
+    assert batch.keys() == {"x", "labels", "samples"}
+    assert batch["x"].shape == (32, 1, 28, 28)
+    labels_N = load_split(runs.data_dir, "mnist", "train")[1]
+    assert batch["labels"].tolist() == labels_N[batch["samples"].numpy()].tolist()
+    assert len(set(batch["samples"].tolist())) == 32
+
+
+class _Rooted(nn.Module):
+    """A layer whose output is 0 under a square root."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(784, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits = self.head(x.flatten(1))
+        return logits + (logits * 0).square().sum(1, keepdim=True).sqrt()
+
+
+@pytest.mark.parametrize("settings", [{}, {"augment__mixup": 0.4}, {"average__name": "ema"}])
+def test_an_operation_is_named_with_what_to_do_about_it(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    monkeypatch.setitem(zoo.BUILDERS, "mlp", lambda spec: _Rooted())
+    folder, error = _fail(runs, model__name="mlp", **settings)
+    line = _Rooted.forward.__code__.co_firstlineno + 2
+    assert error.message.startswith(
+        f"NaN or infinity in the gradient of sqrt in the model (_Rooted) at "
+        f"test_non_finite.py:{line}: loss or gradient"
+    )
+    assert "slope of a square root" in error.hint
+    batch = load_file(next((folder.path / "non-finite").iterdir()))
+    assert ("mixed_labels" in batch) == bool(settings.get("augment__mixup"))
+
+
+def test_a_run_that_rolls_back_tells_where_it_went_wrong(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollback, "_MOST", 1)
+    folder, _ = _fail(runs, **_DIVERGING, training__non_finite="rollback")
+    assert {found.code for found in _diagnosed(folder)} == {"T303"}
+    assert any(
+        "(Linear): loss or gradient" in text and "Rolled back" in text for text in messages(folder)
+    )
+
+
+def test_what_does_not_happen_again_is_not_made_up(runs: Runs, poison: Poison) -> None:
+    poison([3])
+    folder, error = _fail(runs, **_SETTINGS)
+    (found,) = _diagnosed(folder)
+    assert found.seen.startswith("Repeated on cpu, the step had finite numbers only. Batch 3 of")
+    assert "--detect-anomaly" in found.advice
+    assert error.message.startswith("Loss or gradient was not finite at step 3;")
+
+
+def test_a_batch_that_cannot_be_kept_is_no_other_failure(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(non_finite, "replace_file", refuse)
+    folder, _ = _fail(runs, **_DIVERGING)
+    (found,) = _diagnosed(folder)
+    assert "which could not be kept: No space left on device." in found.seen
+
+
+def test_a_step_that_cannot_be_repeated_is_told_of(
+    runs: Runs, poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise DeviceError("Not even one sample fits.", "Buy memory.")
+
+    monkeypatch.setattr(non_finite, "trace_step", refuse)
+    poison([3])
+    folder, error = _fail(runs, **_SETTINGS)
+    assert any("could not be repeated" in text and "Not even" in text for text in messages(folder))
+    assert error.message.startswith("Loss or gradient was not finite at step 3;")
+
+
+def test_samples_that_are_not_finite_are_named() -> None:
+    batch = Batch(torch.ones(8, 3), torch.zeros(8, dtype=torch.int64))
+    batch.x[2, 1], batch.x[5, 0] = math.nan, math.inf
+    told = non_finite._describe(Birth("batch"), batch, torch.arange(100, 108), torch.device("cpu"))
+    assert told == "NaN or infinity in what the model is given, training sample 102, 105."
+    batch.x[:] = math.nan
+    told = non_finite._describe(Birth("batch"), batch, torch.arange(100, 108), torch.device("cpu"))
+    assert told.endswith("training sample 100, 101, 102, 103, 104 and 3 more.")
+
+
+@pytest.mark.filterwarnings("ignore:Error detected in SqrtBackward0")
+def test_anomalies_are_found_as_they_happen(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(zoo.BUILDERS, "mlp", lambda spec: _Rooted())
+    folder, error = _fail(runs, model__name="mlp", training__detect_anomaly=True)
+    assert "at step 1;" in error.message
+    assert "gradient of sqrt" in error.message
+    # Nothing of the step reached the log, as it broke off.
+    assert live_steps(folder) == {}
+
+
+def test_steps_before_one_that_broke_off_are_in_the_log(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Stepper._differentiate
+
+    def differentiate(self: Any, batch: Any, backward: Any) -> Any:
+        if len(seen) == 6:
+            raise RuntimeError("Function 'SqrtBackward0' returned nan values in its 0th output.")
+        seen.append(batch)
+        return real(self, batch, backward)
+
+    seen: list[Any] = []
+    monkeypatch.setattr(Stepper, "_differentiate", differentiate)
+    folder, error = _fail(runs, model__name="mlp")
+    assert "not finite at step 7;" in error.message
+    assert live_steps(folder).keys() == set(range(1, 7))
+
+
+def test_looking_for_anomalies_changes_no_number(runs: Runs) -> None:
+    plain = runs.finish(**_SETTINGS)
+    assert_same_run(plain, runs.finish(**_SETTINGS, training__detect_anomaly=True), 20)
+    assert torch.is_anomaly_enabled()
+    runs.finish(**_SETTINGS, training__epochs=1)
+    assert not torch.is_anomaly_enabled()

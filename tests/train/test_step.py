@@ -57,6 +57,23 @@ def test_a_step_that_is_not_finite_changes_no_weight(
     assert not torch.equal(after, before)
 
 
+@pytest.mark.parametrize("optimizer", _OPTIMIZERS)
+def test_a_stepper_that_halts_changes_no_weight_after_such_a_step(
+    tmp_path: Path, optimizer: str
+) -> None:
+    prepare_stripes(tmp_path)
+    task = make_task(tmp_path, model__name="mlp", optimizer__name=optimizer)
+    stepper, batch = make_stepper(task, halts=True), _batch(task)
+    start = _weights(task.model)
+    take_step(stepper, batch, step=1, lr=0.01)
+    before = _weights(task.model)
+    assert not torch.equal(start, before)
+    take_step(stepper, batch._replace(x=batch.x * math.inf), step=2, lr=0.01)
+    figures = take_step(stepper, batch, step=3, lr=0.01)
+    assert torch.isfinite(figures.loss + figures.grad_norm)
+    assert torch.equal(_weights(task.model), before)
+
+
 def test_dropout_follows_seed_and_step_alone(tmp_path: Path) -> None:
     prepare_stripes(tmp_path)
     figures = []

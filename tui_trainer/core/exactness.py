@@ -46,8 +46,8 @@ Settings = dict[str, Any]
 # Settings that change no number of a step, or of which the resolved values are compared.
 _NO_MATTER = {
     "data.placement", "data.workers", "hardware.activation_checkpointing", "hardware.compile",
-    "hardware.device", "hardware.precision", "hardware.threads", "training.early_stopping",
-    "training.epochs", "training.non_finite",
+    "hardware.debug_cuda", "hardware.device", "hardware.precision", "hardware.threads",
+    "training.detect_anomaly", "training.early_stopping", "training.epochs", "training.non_finite",
 }  # fmt: skip
 _NO_MATTER_PARTS = {"checkpoints", "tensorboard"}
 

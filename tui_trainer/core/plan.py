@@ -44,20 +44,28 @@ def make_plan(config: RunConfig, spec: DatasetSpec | None = None) -> Plan | None
     if counts is None:
         return None
     train_count, validation_count, test_count = counts
+    train_counts = _class_counts(spec) or (train_count,)
     if config.data.validation > 0 and not validation_count:
-        validation_count = _count_held_out(train_count, config.data.validation, spec)
-        train_count -= validation_count
+        train_counts, validation_count = _hold_out(train_counts, config.data.validation)
+    train_counts, _ = _hold_out(train_counts, 1 - config.data.subset)
+    train_count = sum(train_counts)
     batch_size = config.data.batch_size * config.optimizer.accumulate
     steps = -(-train_count // batch_size) * config.training.epochs
     return Plan(train_count, validation_count if config.data.validation else 0, test_count, steps)
 
 
-def _count_held_out(train_count: int, share: float, spec: DatasetSpec | None) -> int:
-    """Samples that validation takes: of each class alike, where those are counted."""
-    has_classes = spec is not None and spec.task == "classification"
-    counts = spec.splits["train"].class_counts if spec is not None and has_classes else ()
+def _class_counts(spec: DatasetSpec | None) -> tuple[int, ...]:
+    """Training samples of each class, where those are counted."""
+    if spec is None or spec.task != "classification":
+        return ()
+    return tuple(filter(None, spec.splits["train"].class_counts))
+
+
+def _hold_out(counts: tuple[int, ...], share: float) -> tuple[tuple[int, ...], int]:
+    """How many samples of each class stay, and how many go, where `share` of them is to go."""
     # As `data.split` does: of every class one sample stays.
-    return sum(min(round(share * n), n - 1) for n in counts or (train_count,) if n)
+    gone = [min(round(share * count), count - 1) for count in counts]
+    return tuple(count - n for count, n in zip(counts, gone, strict=True)), sum(gone)
 
 
 def _count_samples(dataset: str, spec: DatasetSpec | None) -> tuple[int, int, int] | None:

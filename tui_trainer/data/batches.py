@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -15,7 +16,7 @@ from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.data.augment import Augmenter, changes_images, check_augment
 from tui_trainer.data.mix import Batch, Mixer
 from tui_trainer.data.normalize import Normalize
-from tui_trainer.data.order import bucketed_order, epoch_order
+from tui_trainer.data.order import EpochOrder, balanced_order, bucketed, epoch_order
 from tui_trainer.data.placement import Placement, choose_placement
 from tui_trainer.data.prepared import Inputs, Labels
 from tui_trainer.data.resident import ResidentSamples, ResidentTexts
@@ -23,6 +24,7 @@ from tui_trainer.data.split import Indices
 from tui_trainer.data.stored import StoredSamples, StoredTexts
 from tui_trainer.data.stream import StreamedSamples
 from tui_trainer.data.texts import Texts
+from tui_trainer.errors import ConfigError
 
 __all__ = ["EVALUATION_BATCH_SIZE", "Batch", "Batches", "choose_placement"]
 
@@ -57,6 +59,7 @@ class Batches:
         augment: AugmentConfig | None = None,
         seed: int = 0,
         only_first: bool = False,
+        balance: bool = False,
         channels_last: bool = False,
     ) -> None:
         """Take the samples `indices` (all by default) of a split's `inputs` and `labels`.
@@ -64,19 +67,27 @@ class Batches:
         Placement `device` copies them to the device; `stream` reads them when they are needed,
         in this process or by `workers`. Training batches are augmented and mixed as `augment`
         says, drawn from `seed`. With `only_first` every training batch is the first one of epoch
-        0, not augmented: to see whether a model can learn one batch by heart. `channels_last` is
-        the layout in memory of images with several channels.
+        0, not augmented: to see whether a model can learn one batch by heart. With `balance` an
+        epoch takes as many samples of each class. `channels_last` is the layout in memory of
+        images with several channels.
 
         Raises:
-            ConfigError: the samples cannot be augmented so.
+            ConfigError: the samples cannot be augmented or balanced so.
         """
         augment = augment or AugmentConfig()
         check_augment(augment, spec)
+        if balance and spec.task != "classification":
+            raise ConfigError(
+                f"--balance is for samples of one class each, and {spec.name} has others.",
+                "Leave it out.",
+                key="data.balance",
+            )
         self.batch_size = batch_size
         self.device = device
         self._indices = indices
         self._seed = seed
         self._only_first = only_first
+        self._balance = balance
         self._channels_last = channels_last and spec.kind == "image" and spec.shape[0] > 1
         self._augment = augment
         self._augmenter = Augmenter(augment, spec.shape, seed) if changes_images(augment) else None
@@ -85,7 +96,9 @@ class Batches:
         chosen_labels = labels if indices is None else labels[indices]
         # Float labels go into arithmetic with what the model gives.
         dtype = np.int64 if spec.task == "classification" else np.float32
-        self._labels_N = torch.from_numpy(np.array(chosen_labels, dtype)).to(device)
+        host_labels_N = torch.from_numpy(np.array(chosen_labels, dtype))
+        self._balanced_labels_N = host_labels_N if balance else None
+        self._labels_N = host_labels_N.to(device)
         self._numbers_N = None if indices is None else torch.from_numpy(indices).to(device)
         self._widths_N = _widths(inputs, indices) if isinstance(inputs, Texts) else None
         self._samples = _place(inputs, indices, batch_size, device, placement, workers)
@@ -112,21 +125,32 @@ class Batches:
             WorkerError: streamed data could not be loaded.
         """
         if self._only_first:
-            order_B = self._order(seed, 0)[: self.batch_size]
-            (only,) = self._serve(order_B, 0, None)
+            first_B = self._order(seed, 0).take(slice(self.batch_size))
+            (only,) = self._serve(first_B, 0, None)
             for _ in range(first, self.num_batches):
                 # A copy: a model may change its input in place.
                 yield only._replace(x=only.x.clone())
             return
-        order_N = self._order(seed, epoch)
+        order = self._order(seed, epoch)
         if not (self._augment.mixup or self._augment.cutmix):
-            yield from self._serve(order_N, first, epoch)
+            yield from self._serve(order, first, epoch)
             return
         mixer = Mixer(
             self._augment, self._seed, epoch, self.num_batches, blends_labels=self._has_targets
         )
-        for number, batch in enumerate(self._serve(order_N, first, epoch), first):
+        for number, batch in enumerate(self._serve(order, first, epoch), first):
             yield mixer(number, batch.x, batch.labels_B)
+
+    def numbers(self, seed: int, epoch: int, batch: int) -> Tensor:
+        """Which samples of the split the 0-based `batch` of `shuffled` holds, int64 B on the host.
+
+        Mixing does not count: a sample is named once.
+        """
+        if self._only_first:
+            epoch = batch = 0
+        start = batch * self.batch_size
+        chosen_B = self._order(seed, epoch).places_N[start : start + self.batch_size]
+        return chosen_B if self._indices is None else torch.from_numpy(self._indices)[chosen_B]
 
     def in_order(self) -> Iterator[Batch]:
         """Every sample once, in the order of the split, neither augmented nor mixed.
@@ -134,7 +158,7 @@ class Batches:
         Raises:
             WorkerError: streamed data could not be loaded.
         """
-        return self._serve(torch.arange(len(self)), 0, None)
+        return self._serve(EpochOrder(torch.arange(len(self))), 0, None)
 
     def close(self) -> None:
         """End the workers, if there are any; another pass starts them again."""
@@ -151,25 +175,33 @@ class Batches:
     ) -> None:
         self.close()
 
-    def _order(self, seed: int, epoch: int) -> Tensor:
+    def _order(self, seed: int, epoch: int) -> EpochOrder:
+        if self._balanced_labels_N is not None:
+            order = balanced_order(self._balanced_labels_N, seed, epoch)
+        else:
+            order = EpochOrder(epoch_order(len(self), seed, epoch))
         if self._widths_N is not None:
-            return bucketed_order(self._widths_N, self.batch_size, seed, epoch)
-        return epoch_order(len(self), seed, epoch)
+            return bucketed(order, self._widths_N, self.batch_size, seed, epoch)
+        return order
 
-    def _serve(self, order_N: Tensor, first: int, epoch: int | None) -> Iterator[Batch]:
+    def _serve(self, order: EpochOrder, first: int, epoch: int | None) -> Iterator[Batch]:
         """Batches in the given order from `first` on; augmented if an epoch is given."""
         if first >= self.num_batches:
             return
         # A chunk begins at the same batch wherever a pass begins: a batch then lies as it always
         # does in memory, whose alignment can decide which kernel runs, and so the last bit.
         skipped = first % self._batches_per_chunk
-        order_N = order_N[(first - skipped) * self.batch_size :]
-        device_order_N = order_N.to(self.device)
+        order = order.take(slice((first - skipped) * self.batch_size, None))
+        device_order_N = order.places_N.to(self.device)
         size = self._batches_per_chunk * self.batch_size
-        chunks = self._samples.chunks(order_N, device_order_N, size)
-        orders = zip(torch.split(order_N, size), torch.split(device_order_N, size), strict=True)
-        for stored, (on_host, chosen) in zip(chunks, orders, strict=True):
-            x = self._cut(self._finish(stored, chosen, epoch), on_host)
+        chunks = self._samples.chunks(order.places_N, device_order_N, size)
+        places = torch.split(order.places_N, size)
+        orders = zip(places, torch.split(device_order_N, size), strict=True)
+        repeats: Iterator[Tensor | None] = itertools.repeat(None)
+        if order.repeats_N is not None:
+            repeats = iter(torch.split(order.repeats_N.to(self.device), size))
+        for stored, (on_host, chosen), repeats_C in zip(chunks, orders, repeats, strict=False):
+            x = self._cut(self._finish(stored, chosen, repeats_C, epoch), on_host)
             labels = torch.split(self._labels_N.index_select(0, chosen), self.batch_size)
             for x_B, labels_B in zip(x[skipped:], labels[skipped:], strict=True):
                 yield Batch(x_B, labels_B)
@@ -184,11 +216,16 @@ class Batches:
         parts = torch.split(x, [count * width for count, width in shapes])
         return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    def _finish(self, stored: Tensor, chosen_B: Tensor, epoch: int | None) -> Tensor:
+    def _finish(
+        self, stored: Tensor, chosen_B: Tensor, repeats_B: Tensor | None, epoch: int | None
+    ) -> Tensor:
         """What the model is fed, of stored samples of which `chosen_B` tells the places."""
         if epoch is not None and self._augmenter is not None:
             numbers_N = self._numbers_N
             numbers_B = chosen_B if numbers_N is None else numbers_N.index_select(0, chosen_B)
+            if repeats_B is not None:
+                # A sample that an epoch takes again is changed in another way.
+                numbers_B = numbers_B + (repeats_B << 32)
             stored = self._augmenter(stored, numbers_B, epoch)
         x = self._normalize.fresh(stored)
         if self._channels_last:

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tui_trainer import paths
+from tui_trainer.core.config.data import DataConfig
 from tui_trainer.core.sealed_json import seal, unseal
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.data.prepared import Labels, load_digests
-from tui_trainer.data.split import Indices, split_for_validation
+from tui_trainer.data.split import Indices, choose_subset, split_for_validation
 from tui_trainer.errors import DatasetError
 from tui_trainer.store.atomic import replace_file
 from tui_trainer.store.plain_file import read_plain
@@ -79,7 +80,7 @@ class _StoredSplit(msgspec.Struct, frozen=True, kw_only=True):
 def choose_parts(
     spec: DatasetSpec,
     train_labels_N: Labels,
-    share: float,
+    config: DataConfig,
     seed: int,
     held_out_N: Indices | None = None,
 ) -> Parts:
@@ -87,21 +88,26 @@ def choose_parts(
 
     Args:
         train_labels_N: The labels of the stored training split.
-        share: How much is held out; with 0 there is no validation, whatever the dataset has.
+        config: Which share is held out, without which there is no validation, whatever the
+            dataset has; and which of the rest is trained on.
         held_out_N: What a run held out when it began, in place of drawing it again.
 
     Raises:
         DatasetError: the share leaves nothing to validate with; `held_out_N` are not samples.
     """
-    num_train = len(train_labels_N)
+    share, num_train = config.validation, len(train_labels_N)
     every_N = np.arange(num_train, dtype=np.int64)
     test = Part("test", np.arange(spec.splits["test"].count, dtype=np.int64))
+
+    def train_on(chosen_N: Indices) -> Part:
+        return Part("train", choose_subset(chosen_N, train_labels_N, config.subset, seed))
+
     if not share:
-        return Parts(Part("train", every_N), None, test)
+        return Parts(train_on(every_N), None, test)
     if "validation" in spec.splits:
         count = spec.splits["validation"].count
         official = Part("validation", np.arange(count, dtype=np.int64))
-        return Parts(Part("train", every_N), official, test)
+        return Parts(train_on(every_N), official, test)
     if held_out_N is None:
         _, held_out_N = split_for_validation(train_labels_N, share, seed)
     elif not _are_some_of(held_out_N, num_train):
@@ -116,7 +122,7 @@ def choose_parts(
             "Choose a larger --validation, or 0 to train on all.",
         )
     kept_N = np.setdiff1d(every_N, held_out_N, assume_unique=True)
-    return Parts(Part("train", kept_N), Part("train", held_out_N), test)
+    return Parts(train_on(kept_N), Part("train", held_out_N), test)
 
 
 def _are_some_of(held_out_N: Indices, count: int) -> bool:

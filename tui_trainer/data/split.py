@@ -12,7 +12,7 @@ from tui_trainer.core.randomness import mix_seed
 Indices = npt.NDArray[np.int64]
 
 
-_VALIDATION = 0x73706C69
+_VALIDATION, _SUBSET = 0x73706C69, 0x73756273
 
 
 def split_for_validation(
@@ -20,6 +20,17 @@ def split_for_validation(
 ) -> tuple[Indices, Indices]:
     """The samples a run trains on and those it holds out, from the run's seed alone."""
     return split_off(labels, share, mix_seed(seed, _VALIDATION))
+
+
+def choose_subset(chosen_N: Indices, labels: npt.NDArray[Any], share: float, seed: int) -> Indices:
+    """About `share` of the samples `chosen_N`, of each class if it can, from the run's seed alone.
+
+    `labels` are those of the whole split. A class keeps at least one sample.
+    """
+    if share == 1:
+        return chosen_N
+    kept, _ = split_off(labels[chosen_N], 1 - share, mix_seed(seed, _SUBSET))
+    return chosen_N[kept]
 
 
 def split_off(labels: npt.NDArray[Any], share: float, seed: int) -> tuple[Indices, Indices]:

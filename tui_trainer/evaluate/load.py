@@ -126,7 +126,7 @@ def _recall_parts(run: Path, config: RunConfig, data_dir: Path, spec: DatasetSpe
     """The samples that a run trained on and held out, as it kept them when it began."""
     _, labels_N = load_split(data_dir, spec.name, "train", spec)
     held_out_N = read_held_out(run, hash_data(spec))
-    return choose_parts(spec, labels_N, config.data.validation, config.training.seed, held_out_N)
+    return choose_parts(spec, labels_N, config.data, config.training.seed, held_out_N)
 
 
 def load_criteria(

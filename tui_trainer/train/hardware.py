@@ -41,6 +41,19 @@ def choose_device(config: HardwareConfig) -> tuple[torch.device, str]:
     return torch.device(wanted), f"device {wanted}: asked for"
 
 
+def check_debugging(config: HardwareConfig, device: torch.device) -> None:
+    """Refuse to look into the kernels of a GPU where none is used.
+
+    Raises:
+        DeviceError: the device is no NVIDIA GPU.
+    """
+    if config.debug_cuda and device.type != "cuda":
+        raise DeviceError(
+            f"--debug-cuda is for an NVIDIA GPU, but the device is {device.type}.",
+            "Leave it out: here an error is named where it happens; --detect-anomaly finds NaN.",
+        )
+
+
 def device_title(device: torch.device) -> str:
     """The name of the hardware behind a device."""
     if device.type == "cuda":
@@ -65,6 +78,11 @@ def _processor_name() -> str:
 def set_threads(threads: int) -> None:
     """Bound the processor threads of this process."""
     torch.set_num_threads(threads)
+
+
+def look_for_anomalies(*, on: bool) -> None:
+    """Have autograd look at every gradient for NaN, and stop at the operation that made it."""
+    torch.autograd.set_detect_anomaly(on)
 
 
 def make_repeatable(*, strictly: bool) -> None:

@@ -13,8 +13,10 @@ from tui_trainer.core import events
 from tui_trainer.core.float32_column import Float32Column
 from tui_trainer.errors import NonFiniteError
 from tui_trainer.store.run_writer import RunWriter
+from tui_trainer.train.diagnosis import MemoryDiagnosis
 from tui_trainer.train.figures import EVERY_STEP, Block, FigureGatherer, Mask
 from tui_trainer.train.resources import ResourceSampler
+from tui_trainer.train.step import not_finite
 from tui_trainer.train.tensorboard import ScalarBoard
 
 # fp16 finds its loss scale by overflowing now and then; this often in a row it never will.
@@ -67,6 +69,8 @@ class StepReporter:
         self._shortest_s = self._gatherer.interval_s
         self._cost_s = 0.0
         self._sampler = ResourceSampler(device)
+        self._memory = MemoryDiagnosis()
+        self._last_step = 0
         self.next_row = self._gatherer.next_row
         self.add = self._gatherer.add
         self.restart_clock = self._gatherer.restart_clock
@@ -103,9 +107,13 @@ class StepReporter:
             self.totals.samples += block.num_samples
             self.totals.duration_s += block.duration_s
             self._board.add_block(block)
+            self._last_step = block.first + len(block.loss) - 1
         sample = self._sampler.sample_if_due()
         if sample is not None:
             self._writer.emit(sample)
+            grown = self._memory.observe(self._last_step, self._sampler.training_bytes())
+            if grown is not None:
+                self._writer.emit(grown)
 
     def _check_finite(self, block: Block) -> Mask | slice:
         """Which steps of the block count.
@@ -119,12 +127,7 @@ class StepReporter:
             self._skip(block, is_good)
         elif not is_all_good:
             step = block.first + int(np.argmin(is_good))
-            raise NonFiniteError(
-                f"Loss or gradient was not finite at step {step}; that update was not applied.",
-                "Start again with a smaller --lr, or resume with training.non_finite set to skip "
-                "or rollback in the run's config.toml.",
-                step=step,
-            )
+            raise not_finite(step)
         if self._scales_loss:
             self._check_overflows(block)
         return EVERY_STEP if is_all_good else is_good

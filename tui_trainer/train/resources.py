@@ -41,6 +41,18 @@ class ResourceSampler:
             device=self._sample_device(),
         )
 
+    def training_bytes(self) -> int:
+        """What the tensors of training take: of the device, else of this process.
+
+        Files mapped into memory, as those of datasets, do not count where the system tells.
+        """
+        if self._device.type == "cuda":
+            return torch.cuda.memory_allocated(self._device)
+        if self._device.type == "mps":
+            return torch.mps.current_allocated_memory()
+        memory = self._process.memory_info()
+        return int(memory.rss - getattr(memory, "shared", 0))
+
     def _sample_device(self) -> DeviceResources | None:
         device = self._device
         if device.type == "mps":

@@ -32,10 +32,11 @@ from tui_trainer.evaluate.metrics import Criteria
 from tui_trainer.models.build import UserCode, example_inputs
 from tui_trainer.store.datasets import dataset_bytes, read_spec
 from tui_trainer.train.averaging import WeightAverage, build_average
-from tui_trainer.train.hardware import choose_device, device_title
+from tui_trainer.train.hardware import check_debugging, choose_device, device_title
 from tui_trainer.train.model import build_initial, place_model, wrap_model
 from tui_trainer.train.optimizers import build_optimizer
 from tui_trainer.train.precision import Precision, choose_precision
+from tui_trainer.train.step import Stepper
 
 _SMOKE_BATCHES, _SMOKE_SAMPLES = 4, 256
 
@@ -130,6 +131,7 @@ def set_up(
         DeviceError, DatasetError, ModelError, ConfigError: something is not here or does not fit.
     """
     device, device_choice = choose_device(config.hardware)
+    check_debugging(config.hardware, device)
     precision = choose_precision(config.hardware, device)
     spec = spec or read_spec(data_dir, prepared_name_of(config), config.data.dataset)
     loss_config = msgspec.structs.replace(config.loss, name=choose_loss(config.loss, spec))
@@ -167,6 +169,25 @@ def set_up(
     return task
 
 
+def build_stepper(task: Task, micro_batch: int = 0) -> Stepper:
+    """What takes the steps of `task`, `micro_batch` samples at a time; 0 goes by the task."""
+    skips = task.config.training.non_finite == "skip"
+    return Stepper(
+        task.model,
+        task.optimizer,
+        task.loss,
+        task.precision,
+        task.device,
+        seed=task.config.training.seed,
+        task=task.spec.task,
+        clip_norm=task.config.optimizer.clip_norm,
+        micro_batch=micro_batch or task.micro_batch,
+        guards_buffers=skips,
+        # fp16 finds its loss scale by steps that are not finite.
+        halts=not skips and task.precision.scaler is None,
+    )
+
+
 @dataclass(frozen=True)
 class _Parts:
     """The samples of a run, ready to be batched."""
@@ -189,7 +210,8 @@ def _split(
     """Who is trained on, who is held out, and where their batches are made."""
     loaded = {split: load_split(data_dir, spec.name, split, spec) for split in spec.splits}
     inputs, labels = loaded["train"]
-    parts = choose_parts(spec, labels, config.data.validation, config.training.seed, held_out_N)
+    seed = config.training.seed
+    parts = choose_parts(spec, labels, config.data, seed, held_out_N)
     kept, tested, validation = parts.train.indices_N, parts.test.indices_N, parts.validation
     batch_size = config.data.batch_size * config.optimizer.accumulate
     if config.training.smoke:
@@ -212,8 +234,9 @@ def _split(
             kept,
             batch_size=batch_size,
             augment=None if overfits else config.augment,
-            seed=config.training.seed,
+            seed=seed,
             only_first=overfits,
+            balance=config.data.balance,
         ),
         validation=place(*loaded[validation.split], validation.indices_N, batch_size=wide)
         if validation is not None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ from torch.optim import Optimizer
 from tui_trainer.core.randomness import mix_seed
 from tui_trainer.core.specs import Task
 from tui_trainer.data.batches import Batch
-from tui_trainer.errors import DeviceError
+from tui_trainer.errors import DeviceError, NonFiniteError
 from tui_trainer.evaluate.loss import Loss
 from tui_trainer.evaluate.memory import free_cached_memory, is_out_of_memory, not_even_one
 from tui_trainer.train.optimizers import apply_update, set_lr
@@ -51,11 +53,15 @@ class Stepper:
         task: Task = "classification",
         micro_batch: int = 0,
         guards_buffers: bool = False,
+        halts: bool = False,
     ) -> None:
         """`micro_batch` samples go through the model at a time; 0 is the whole batch.
 
         `guards_buffers`: a step that is not finite leaves no trace in buffers either, as in the
         statistics of batch norm. That costs copies at every step.
+
+        `halts`: after a step that is not finite no other changes the weights, so that they are
+        still those it went wrong with when the host learns of it.
         """
         self.model = model
         self.optimizer = optimizer
@@ -67,6 +73,8 @@ class Stepper:
         self._clip_norm = clip_norm
         self._task = task
         self._guards_buffers = guards_buffers
+        # 0 until a step is not finite, NaN from then on.
+        self._trouble = torch.zeros((), device=device) if halts else None
         self._generator = _default_generator(device)
         self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._is_counting = loss.ignore_index != _NEVER_A_LABEL
@@ -89,29 +97,11 @@ class Stepper:
 
         Raises:
             DeviceError: not even one sample at a time fits, or the batch cannot be tried again.
+            NonFiniteError: autograd looks for NaN, and found one.
         """
         set_lr(self.optimizer, lr)
         buffers = self._copy_buffers() if self._guards_buffers else {}
-        while True:
-            self._generator.manual_seed(mix_seed(self._seed, step, _DROPOUT))
-            # What `zero_grad` does, without the profiler's hooks of its every call.
-            for parameter in self._parameters:
-                parameter.grad = None
-            version = batch.x._version
-            try:
-                loss, correct = self._differentiate(batch)
-                break
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-            if batch.x._version != version:
-                raise DeviceError(
-                    "Memory ran out, and the batch cannot be tried again in parts: the model "
-                    "changes its input in place.",
-                    "Choose a smaller --batch-size, or have the model change a copy.",
-                )
-            # Here the failed pass's tensors are free again: the error that held them is gone.
-            self._halve_micro_batch(len(batch.labels_B))
+        loss, correct = self.differentiate(batch, step=step)
         figures.loss.copy_(loss)
         if correct is not None:
             assert figures.correct is not None
@@ -123,22 +113,62 @@ class Stepper:
         if buffers:
             self._put_back_buffers(buffers, total)
 
-    def _differentiate(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+    def differentiate(
+        self, batch: Batch, *, step: int, backward: Callable[[Tensor], Any] = Tensor.backward
+    ) -> tuple[Tensor, Tensor | None]:
+        """Leave the gradients of the batch's mean loss in the parameters, as `step` does.
+
+        The loss and how many samples were right come back; None where nothing is classified.
+        `backward` is given each part's loss, scaled where the precision asks for it.
+
+        Raises:
+            DeviceError: see `__call__`.
+            NonFiniteError: autograd looks for NaN, and found one.
+        """
+        while True:
+            self._generator.manual_seed(mix_seed(self._seed, step, _DROPOUT))
+            # What `zero_grad` does, without the profiler's hooks of its every call.
+            for parameter in self._parameters:
+                parameter.grad = None
+            version = batch.x._version
+            try:
+                return self._differentiate(batch, backward)
+            except RuntimeError as error:
+                if is_anomaly(error):
+                    raise not_finite(step) from error
+                if not is_out_of_memory(error):
+                    raise
+            if batch.x._version != version:
+                raise DeviceError(
+                    "Memory ran out, and the batch cannot be tried again in parts: the model "
+                    "changes its input in place.",
+                    "Choose a smaller --batch-size, or have the model change a copy.",
+                )
+            # Here the failed pass's tensors are free again: the error that held them is gone.
+            self._halve_micro_batch(len(batch.labels_B))
+
+    def _differentiate(
+        self, batch: Batch, backward: Callable[[Tensor], Any]
+    ) -> tuple[Tensor, Tensor | None]:
         """Gradients of the batch's mean loss; the loss and how many samples were right."""
         batches = split_batch(batch, self.micro_batch)
         if len(batches) == 1:
-            return self._differentiate_part(batch, None, None)
+            return self._differentiate_part(batch, None, None, backward)
         weight = self._loss.weigh(batch.labels_B)
         mixed_weight = None
         if batch.mixed_labels_B is not None:
             mixed_weight = self._loss.weigh(batch.mixed_labels_B)
-        parts = [self._differentiate_part(part, weight, mixed_weight) for part in batches]
+        parts = [self._differentiate_part(part, weight, mixed_weight, backward) for part in batches]
         corrects = [correct for _, correct in parts if correct is not None]
         correct = torch.stack(corrects).sum() if corrects else None
         return torch.stack([loss for loss, _ in parts]).sum(), correct
 
     def _differentiate_part(
-        self, batch: Batch, weight: Tensor | float | None, mixed_weight: Tensor | float | None
+        self,
+        batch: Batch,
+        weight: Tensor | float | None,
+        mixed_weight: Tensor | float | None,
+        backward: Callable[[Tensor], Any],
     ) -> tuple[Tensor, Tensor | None]:
         with self._precision.autocast():
             logits_BK = self.model(batch.x)
@@ -148,8 +178,7 @@ class Stepper:
         if batch.mixed_labels_B is not None:
             mixed = self._loss_of(logits_BK, batch.mixed_labels_B, mixed_weight)
             loss = batch.share * loss + (1.0 - batch.share) * mixed
-        scaled = loss if self._scaler is None else self._scaler.scale(loss)
-        scaled.backward()  # type: ignore[no-untyped-call]
+        backward(loss if self._scaler is None else self._scaler.scale(loss))
         return loss.detach(), self._count_correct(logits_BK.detach(), batch.main_labels_B)
 
     def _loss_of(
@@ -174,7 +203,10 @@ class Stepper:
         # 1 where the sum is not finite, else 0: the update is masked by it on the device, so a
         # NaN never reaches the weights and the host need not wait for the device to know.
         total = figures.loss + figures.grad_norm
-        apply_update(self.optimizer, (total - total).nan_to_num_(nan=1.0))
+        trouble = total - total
+        if self._trouble is not None:
+            trouble = self._trouble.add_(trouble)
+        apply_update(self.optimizer, trouble.nan_to_num(nan=1.0))
         if self._scaler is not None:
             self._scaler.update()
         return total
@@ -205,6 +237,21 @@ class Stepper:
             raise not_even_one()
         self.micro_batch = (size + 1) // 2
         free_cached_memory()
+
+
+def not_finite(step: int) -> NonFiniteError:
+    """That a step was not finite, and was not applied."""
+    return NonFiniteError(
+        f"Loss or gradient was not finite at step {step}; that update was not applied.",
+        "Start again with a smaller --lr, or resume with training.non_finite set to skip "
+        "or rollback in the run's config.toml.",
+        step=step,
+    )
+
+
+def is_anomaly(error: RuntimeError) -> bool:
+    """Whether autograd found a NaN, as it looks for where it was told to."""
+    return re.search(r"Function '.*' returned nan values", str(error)) is not None
 
 
 _DROPOUT = 0x64726F70

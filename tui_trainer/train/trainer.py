@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -15,45 +14,22 @@ from tui_trainer.checkpoints.state import EpochTotals, TrainingState
 from tui_trainer.core import events
 from tui_trainer.core.exactness import settings_that_matter
 from tui_trainer.core.format import format_counted
-from tui_trainer.core.schedules import PlateauWatch, lr_share
+from tui_trainer.core.schedules import lr_share
 from tui_trainer.core.sealed_json import numbers
-from tui_trainer.errors import DiskFullError
+from tui_trainer.errors import DiskFullError, NonFiniteError
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
+from tui_trainer.train.diagnosis import find_idle_parameters
 from tui_trainer.train.freezing import hold_frozen_norms
 from tui_trainer.train.judging import Judge
+from tui_trainer.train.non_finite import explain_step
 from tui_trainer.train.precision import pack_scaler
+from tui_trainer.train.progress import Progress, has_stalled
 from tui_trainer.train.reporting import StepReporter
 from tui_trainer.train.saving import END_RETRY_S, CheckpointKeeper
-from tui_trainer.train.setup import Task
-from tui_trainer.train.step import Stepper, split_batch
+from tui_trainer.train.setup import Task, build_stepper
+from tui_trainer.train.step import split_batch
 from tui_trainer.train.tensorboard import ScalarBoard
-
-
-@dataclass
-class Progress:
-    """Where training stands; what a checkpoint keeps of the loop."""
-
-    step: int = 0
-    lr_scale: float = 1.0
-    best: events.Best | None = None
-    totals: EpochTotals = field(default_factory=EpochTotals)
-    plateau: PlateauWatch = field(default_factory=PlateauWatch)
-    micro_batch: int = 0
-    saved: TrainingState | None = None
-    left_out: tuple[tuple[int, int], ...] = ()
-
-    def leaves_out(self, step: int) -> bool:
-        """Whether `step` is one of those that are not trained."""
-        return any(first <= step <= last for first, last in self.left_out)
-
-
-def has_stalled(task: Task, progress: Progress) -> bool:
-    """Whether validation has not been better for as long as the run was told to wait."""
-    patience, best = task.config.training.early_stopping, progress.best
-    if patience == 0 or best is None:
-        return False
-    return progress.step - best.step >= patience * task.steps_per_epoch
 
 
 class Trainer:
@@ -74,23 +50,13 @@ class Trainer:
         self._desk = desk
         self._board = board
         self._checkpoints = checkpoints
+        self._first_step, self._looks_for_idle = progress.step, True
         self._settings = settings_that_matter(task.config)
         self._judge = Judge(task, writer, board)
         self._keeper = CheckpointKeeper(
             checkpoints, task.config.checkpoints, writer, progress.saved
         )
-        self._stepper = Stepper(
-            task.model,
-            task.optimizer,
-            task.loss,
-            task.precision,
-            task.device,
-            seed=task.config.training.seed,
-            task=task.spec.task,
-            clip_norm=task.config.optimizer.clip_norm,
-            micro_batch=progress.micro_batch or task.micro_batch,
-            guards_buffers=task.config.training.non_finite == "skip",
-        )
+        self._stepper = build_stepper(task, progress.micro_batch)
         self._reporter = StepReporter(
             writer,
             board,
@@ -105,7 +71,11 @@ class Trainer:
     def run(self) -> events.Finished | events.Stopped:
         """Train, validating after every epoch, and judge the result on the test split once."""
         with closing(self._keeper):
-            return self._run()
+            try:
+                return self._run()
+            except NonFiniteError as error:
+                first = self._tell_rest(error)
+                raise explain_step(self.task, self._stepper, self._writer, first) from error
 
     def _run(self) -> events.Finished | events.Stopped:
         while self._owes_epoch_end or not self._is_over:
@@ -119,6 +89,15 @@ class Trainer:
         return events.Finished(
             step=self.progress.step, epoch=self.epoch, reason=self._reason_to_finish
         )
+
+    def _tell_rest(self, error: NonFiniteError) -> NonFiniteError:
+        """Log the steps before one that broke off; which of them was the first to go wrong."""
+        if error.step > self.progress.step:
+            try:
+                self._reporter.drain()
+            except NonFiniteError as earlier:
+                return earlier
+        return error
 
     def _stop(self) -> events.Stopped:
         self._save_at_last()
@@ -235,6 +214,7 @@ class Trainer:
         """Obey what was asked for; False if it was to stop."""
         step = self.progress.step
         self._tell_micro_batch()
+        self._look_for_idle(step)
         if self._desk.has_work(step):
             # What is answered has to stand in the log after the steps it follows.
             self._reporter.drain()
@@ -246,6 +226,14 @@ class Trainer:
         if self._keeper.is_due(step):
             self._begin_to_save()
         return True
+
+    def _look_for_idle(self, step: int) -> None:
+        """Tell, once the first steps are done, of parameters that none of them trains."""
+        if self._looks_for_idle and step > self._first_step:
+            self._looks_for_idle = False
+            idle = find_idle_parameters(self.task.model, step)
+            if idle is not None:
+                self._writer.emit(idle)
 
     def _tell_micro_batch(self) -> None:
         micro_batch = self._stepper.micro_batch

@@ -21,8 +21,8 @@ from tui_trainer.models.zoo import count_parameters
 from tui_trainer.store.hashing import hash_file
 from tui_trainer.store.run_folder import changed_since_start, read_environment
 from tui_trainer.store.run_writer import RunWriter
+from tui_trainer.train.progress import Progress, has_stalled
 from tui_trainer.train.setup import Task
-from tui_trainer.train.trainer import Progress, has_stalled
 
 
 def check_accepted(differences: list[Difference], job: TrainJob) -> None:

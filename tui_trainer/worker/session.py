@@ -50,6 +50,9 @@ def _train_logged(
     try:
         threads, threads_choice = choose_threads(job.config.hardware.threads)
         keep_freed_memory()
+        if job.config.hardware.debug_cuda:
+            # Read when CUDA is first used. An error is then raised where it happened.
+            os.environ["CUDA_LAUNCH_BLOCKING"] = "1"
         with without_collection():
             from tui_trainer.worker.training import train_run
 

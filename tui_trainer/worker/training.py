@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -32,14 +33,15 @@ from tui_trainer.store.event_log import EventLogReader
 from tui_trainer.store.run_dataset import find_dataset_of, keep_spec
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
-from tui_trainer.train.hardware import make_repeatable, set_threads
+from tui_trainer.train.hardware import look_for_anomalies, make_repeatable, set_threads
 from tui_trainer.train.interrupts import Interrupts
 from tui_trainer.train.model import explain_compile_error, explain_recompute_error
 from tui_trainer.train.precision import unpack_scaler
+from tui_trainer.train.progress import Progress
 from tui_trainer.train.resume import abandoned_lr_changes, restore
 from tui_trainer.train.setup import Task, set_up
 from tui_trainer.train.tensorboard import ScalarBoard
-from tui_trainer.train.trainer import Progress, Trainer
+from tui_trainer.train.trainer import Trainer
 from tui_trainer.worker.code import load_code_of
 from tui_trainer.worker.opening import (
     check_accepted,
@@ -50,6 +52,7 @@ from tui_trainer.worker.opening import (
     notes_on_total,
     start_event,
 )
+from tui_trainer.worker.replay import explain_assert, is_device_assert
 from tui_trainer.worker.rollback import Spans, roll_back
 
 
@@ -59,6 +62,7 @@ def train_run(
     """Train the run of `job` to its end, logging to `writer`; the last event comes back."""
     set_threads(threads)
     make_repeatable(strictly=job.config.hardware.deterministic)
+    look_for_anomalies(on=job.config.training.detect_anomaly or job.config.hardware.debug_cuda)
     left_out = writer.fold.snapshot.left_out if job.resume else ()
     while True:
         try:
@@ -86,9 +90,9 @@ def _train_on(
     notes += notes_on_files(writer.run, before) if job.resume else []
     code = load_code_of(job, say=lambda text: writer.emit(_warning(text)))
     spec = find_dataset_of(writer.run, Path(job.data_dir), config)
-    task = set_up(
-        config,
-        Path(job.data_dir),
+    prepare = functools.partial(
+        set_up,
+        data_dir=Path(job.data_dir),
         threads=threads,
         choices=[threads_choice],
         code=code,
@@ -96,6 +100,7 @@ def _train_on(
         spec=spec,
         held_out_N=read_held_out(writer.run, hash_data(spec)) if job.resume else None,
     )
+    task = prepare(config)
     progress, differences = Progress(left_out=left_out), list[Difference]()
     if checkpoint is not None:
         differences = restore(task, checkpoint)
@@ -115,6 +120,9 @@ def _train_on(
     except NonFiniteError:
         raise
     except Exception as error:
+        if is_device_assert(error):
+            step = progress.step + 1
+            raise explain_assert(config, prepare, checkpoint, step, code) from error
         explanation = code.explain(error) or _explain(config, error)
         if explanation is None:
             raise

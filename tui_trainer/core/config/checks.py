@@ -5,6 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 
+from tui_trainer.core.config.data import DataConfig
+from tui_trainer.core.config.hardware import HardwareConfig
+from tui_trainer.core.config.loss import LossConfig
 from tui_trainer.core.config.optimizer import OptimizerConfig
 from tui_trainer.core.config.schedule import ScheduleConfig
 from tui_trainer.core.config.training import TrainingConfig
@@ -44,6 +47,46 @@ def check_training(config: TrainingConfig, validation: float) -> list[ConfigErro
             )
         ]
     return []
+
+
+def check_balance(data: DataConfig, loss: LossConfig) -> list[ConfigError]:
+    """What would make up for unequal classes a second time."""
+    if not data.balance or loss.class_weights != "balanced":
+        return []
+    return [
+        ConfigError(
+            "data.balance and loss.class_weights both make up for unequal classes, so that rare "
+            "ones would count too much.",
+            "Leave one of them out.",
+            key="data.balance",
+        )
+    ]
+
+
+def check_anomaly(training: TrainingConfig, hardware: HardwareConfig) -> list[ConfigError]:
+    """What goes on past steps that are not finite, where the first of them is to end the run."""
+    asked = [
+        key
+        for key, is_on in (
+            ("training.detect_anomaly", training.detect_anomaly),
+            ("hardware.debug_cuda", hardware.debug_cuda),
+        )
+        if is_on
+    ]
+    other, mend = "", ""
+    if training.non_finite == "skip":
+        other, mend = "training.non_finite is skip", "Set training.non_finite to stop"
+    elif hardware.precision == "fp16":
+        other, mend = "fp16 finds its scale by such numbers", "Choose another --precision"
+    if not asked or not other:
+        return []
+    return [
+        ConfigError(
+            f"{asked[0]} ends a run at the first NaN, but {other}.",
+            f"{mend}, or leave {asked[0]} out.",
+            key=asked[0],
+        )
+    ]
 
 
 def _check_milestones(text: str) -> list[ConfigError]:

@@ -16,6 +16,13 @@ class DataConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         float,
         Meta(ge=0, lt=1, description="share of training held out for validation; 0 trains on all"),
     ] = 0.1
+    subset: Annotated[
+        float,
+        Meta(gt=0, le=1, description="share of the training samples to train on; 1 takes all"),
+    ] = 1.0
+    balance: Annotated[
+        bool, Meta(description="as many samples of each class in an epoch, rare ones repeated")
+    ] = False
     batch_size: Annotated[int, Meta(ge=1, le=1 << 20, description="samples in a batch")] = 64
     placement: Annotated[
         Literal["auto", "device", "stream"],

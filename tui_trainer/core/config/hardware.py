@@ -40,3 +40,7 @@ class HardwareConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     deterministic: Annotated[
         bool, Meta(description="refuse operations that do not give the same numbers every time")
     ] = False
+    debug_cuda: Annotated[
+        bool,
+        Meta(description="wait for each kernel of the GPU and look for NaN, to see what fails"),
+    ] = False

@@ -12,7 +12,13 @@ from tui_trainer.core.catalog import (
     TORCHVISION,
 )
 from tui_trainer.core.config import RunConfig
-from tui_trainer.core.config.checks import check_optimizer, check_schedule, check_training
+from tui_trainer.core.config.checks import (
+    check_anomaly,
+    check_balance,
+    check_optimizer,
+    check_schedule,
+    check_training,
+)
 from tui_trainer.core.config.choice import (
     PRESET,
     Choice,
@@ -123,6 +129,10 @@ def _check_together(config: RunConfig, wrong_parts: set[str]) -> list[TuitrainEr
         errors += check_schedule(config.schedule, config.data.validation)
     if not wrong_parts & {"training", "data"}:
         errors += check_training(config.training, config.data.validation)
+    if not wrong_parts & {"data", "loss"}:
+        errors += check_balance(config.data, config.loss)
+    if not wrong_parts & {"training", "hardware"}:
+        errors += check_anomaly(config.training, config.hardware)
     if "optimizer" not in wrong_parts:
         errors += check_optimizer(config.optimizer)
     if config.model.pretrained and not config.model.name.startswith(TORCHVISION):

@@ -31,6 +31,10 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "roll back to a checkpoint and leave out the steps from there"
         ),
     ] = "stop"
+    detect_anomaly: Annotated[
+        bool,
+        Meta(description="look at every gradient for NaN as it is computed, which is slow"),
+    ] = False
     overfit_batch: Annotated[
         bool, Meta(description="train on the first batch only, to see that the model can learn")
     ] = False
