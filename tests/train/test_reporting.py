@@ -12,14 +12,14 @@ from tui_trainer.core.config.tensorboard import TensorboardConfig
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train import reporting
 from tui_trainer.train.reporting import StepReporter
-from tui_trainer.train.tensorboard import ScalarBoard
+from tui_trainer.train.tensorboard import Board
 
 
 @pytest.fixture
 def reporter(tmp_path: Path) -> StepReporter:
     writer = RunWriter(tmp_path)
     writer.emit(builders.session_start())
-    board = ScalarBoard(tmp_path / "tensorboard", TensorboardConfig(scalars=False), warn=print)
+    board = Board(tmp_path / "tensorboard", TensorboardConfig(scalars=False), warn=print)
     return StepReporter(
         writer,
         board,

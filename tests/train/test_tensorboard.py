@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from tui_trainer.core.config.tensorboard import TensorboardConfig
 from tui_trainer.train.figures import Block
-from tui_trainer.train.tensorboard import ScalarBoard
+from tui_trainer.train.tensorboard import Board
 
 
 def _block(first: int, loss: float) -> Block:
@@ -31,7 +31,7 @@ def _read(folder: Path) -> EventAccumulator:
 
 
 def test_points_are_means_and_at_most_one_in_a_while(tmp_path: Path) -> None:
-    board = ScalarBoard(tmp_path, TensorboardConfig(every_s=1e6), from_step=0, warn=_refuse)
+    board = Board(tmp_path, TensorboardConfig(every_s=1e6), from_step=0, warn=_refuse)
     for first, loss in ((1, 4.0), (11, 3.0), (21, 1.0)):
         board.add_block(_block(first, loss))
     board.add_metrics("validation", {"loss": 0.5, "accuracy": 0.9}, 30)
@@ -45,7 +45,7 @@ def test_points_are_means_and_at_most_one_in_a_while(tmp_path: Path) -> None:
 
 
 def test_gradients_that_overflowed_leave_the_point_of_the_others(tmp_path: Path) -> None:
-    board = ScalarBoard(tmp_path, TensorboardConfig(), warn=_refuse)
+    board = Board(tmp_path, TensorboardConfig(), warn=_refuse)
     blocks = _block(1, 1.0), _block(11, 1.0)
     blocks[0].grad_norm[:5] = np.inf
     blocks[1].grad_norm[:] = np.inf
@@ -59,11 +59,11 @@ def test_gradients_that_overflowed_leave_the_point_of_the_others(tmp_path: Path)
 
 
 def test_a_resumed_run_purges_what_it_trains_again(tmp_path: Path) -> None:
-    board = ScalarBoard(tmp_path, TensorboardConfig(every_s=1e-9), from_step=0, warn=_refuse)
+    board = Board(tmp_path, TensorboardConfig(every_s=1e-9), from_step=0, warn=_refuse)
     for first in (1, 11, 21):
         board.add_block(_block(first, 1.0))
     board.close()
-    board = ScalarBoard(tmp_path, TensorboardConfig(every_s=1e-9), from_step=15, warn=_refuse)
+    board = Board(tmp_path, TensorboardConfig(every_s=1e-9), from_step=15, warn=_refuse)
     board.add_block(_block(16, 2.0))
     board.close()
     points = [(e.step, e.value) for e in _read(tmp_path).Scalars("loss/step")]
@@ -71,8 +71,8 @@ def test_a_resumed_run_purges_what_it_trains_again(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_when_switched_off(tmp_path: Path) -> None:
-    board = ScalarBoard(
-        tmp_path / "tb", TensorboardConfig(scalars=False), from_step=0, warn=_refuse
+    board = Board(
+        tmp_path / "tb", TensorboardConfig(scalars=False, samples=False), from_step=0, warn=_refuse
     )
     board.add_block(_block(1, 1.0))
     board.add_metrics("test", {"loss": 1.0}, 10)
@@ -84,7 +84,7 @@ def test_a_full_disk_costs_points_but_neither_the_run_nor_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    board = ScalarBoard(tmp_path, TensorboardConfig(every_s=1e-9), warn=told.append)
+    board = Board(tmp_path, TensorboardConfig(every_s=1e-9), warn=told.append)
     board.add_block(_block(1, 1.0))
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", _write_a_part)

@@ -15,13 +15,13 @@ from tui_trainer.evaluate.judgement import Judgement
 from tui_trainer.evaluate.metrics import judge
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.setup import Task
-from tui_trainer.train.tensorboard import ScalarBoard
+from tui_trainer.train.tensorboard import Board
 
 
 class Judge:
     """Judges the averaged weights where there are some, else the plain ones, and logs it."""
 
-    def __init__(self, task: Task, writer: RunWriter, board: ScalarBoard) -> None:
+    def __init__(self, task: Task, writer: RunWriter, board: Board) -> None:
         self._task = task
         self._writer = writer
         self._board = board

@@ -17,7 +17,7 @@ from tui_trainer.train.diagnosis import MemoryDiagnosis
 from tui_trainer.train.figures import EVERY_STEP, Block, FigureGatherer, Mask
 from tui_trainer.train.resources import ResourceSampler
 from tui_trainer.train.step import not_finite
-from tui_trainer.train.tensorboard import ScalarBoard
+from tui_trainer.train.tensorboard import Board
 
 # fp16 finds its loss scale by overflowing now and then; this often in a row it never will.
 _MAX_OVERFLOWS = 50
@@ -41,7 +41,7 @@ class StepReporter:
     def __init__(
         self,
         writer: RunWriter,
-        board: ScalarBoard,
+        board: Board,
         device: torch.device,
         figure_names: Sequence[str],
         *,

@@ -1,7 +1,8 @@
-"""Scalars for TensorBoard, in tensorboardX's messages."""
+"""Scalars and pictures for TensorBoard, in tensorboardX's messages."""
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import struct
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tensorboardX.proto.event_pb2 import Event, SessionLog
 from tensorboardX.proto.summary_pb2 import Summary
 from tensorboardX.record_writer import masked_crc32c
@@ -62,8 +64,8 @@ def _checksum(content: bytes) -> bytes:
     return struct.pack("<I", masked_crc32c(content))
 
 
-class ScalarBoard:
-    """Writes the run's curves; a training point is the mean since the last one."""
+class Board:
+    """Writes the run's curves and pictures; a training point is the mean since the last one."""
 
     def __init__(
         self,
@@ -80,7 +82,9 @@ class ScalarBoard:
         self._every_s = config.every_s
         self._warn = warn
         self._is_failing = False
-        self._file = EventFile(folder) if config.scalars else None
+        self.wants_samples = config.samples
+        self._has_scalars = config.scalars
+        self._file = EventFile(folder) if config.scalars or config.samples else None
         self._append(Event(file_version="brain.Event:2"))
         if from_step is not None:
             # Points after it were written by a session whose steps are trained again.
@@ -91,7 +95,7 @@ class ScalarBoard:
 
     def add_block(self, block: Block) -> None:
         """Take a block of steps; a point is written when the last one is old enough."""
-        if self._file is None:
+        if not self._has_scalars:
             return
         self._blocks.append(block)
         if time.monotonic() >= self._due:
@@ -99,7 +103,25 @@ class ScalarBoard:
 
     def add_metrics(self, split: str, metrics: dict[str, float], step: int) -> None:
         """The figures of an epoch or an evaluation."""
-        self._add_point({f"{name}/{split}": value for name, value in metrics.items()}, step)
+        if self._has_scalars:
+            self._add_point({f"{name}/{split}": value for name, value in metrics.items()}, step)
+
+    def add_picture(self, tag: str, pixels_HWC: npt.NDArray[np.uint8], step: int) -> None:
+        """A picture of one channel, which is grey, or of three."""
+        # Here, as few runs' time is long enough not to mind.
+        from PIL import Image
+
+        height, width, num_channels = pixels_HWC.shape
+        file = io.BytesIO()
+        grey = pixels_HWC[:, :, 0] if num_channels == 1 else pixels_HWC
+        Image.fromarray(grey).save(file, "PNG")
+        image = Summary.Image(
+            height=height,
+            width=width,
+            colorspace=num_channels,
+            encoded_image_string=file.getvalue(),
+        )
+        self._append(Event(step=step, summary=Summary(value=[Summary.Value(tag=tag, image=image)])))
 
     def close(self) -> None:
         """Write what is left."""

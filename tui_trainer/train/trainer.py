@@ -26,10 +26,11 @@ from tui_trainer.train.non_finite import explain_step
 from tui_trainer.train.precision import pack_scaler
 from tui_trainer.train.progress import Progress, has_stalled
 from tui_trainer.train.reporting import StepReporter
+from tui_trainer.train.samples import show_first
 from tui_trainer.train.saving import END_RETRY_S, CheckpointKeeper
 from tui_trainer.train.setup import Task, build_stepper
 from tui_trainer.train.step import split_batch
-from tui_trainer.train.tensorboard import ScalarBoard
+from tui_trainer.train.tensorboard import Board
 
 
 class Trainer:
@@ -41,7 +42,7 @@ class Trainer:
         progress: Progress,
         writer: RunWriter,
         desk: ControlDesk,
-        board: ScalarBoard,
+        board: Board,
         checkpoints: Path,
     ) -> None:
         self.task = task
@@ -116,7 +117,10 @@ class Trainer:
         reporter.restart_clock()
         if not self._attend():
             return False
-        for batch in task.train.shuffled(task.config.training.seed, epoch, first=done):
+        batches = task.train.shuffled(task.config.training.seed, epoch, first=done)
+        if progress.step == 0 and self._board.wants_samples:
+            batches = show_first(batches, self._board, task.spec)
+        for batch in batches:
             step = progress.step + 1
             if progress.left_out and progress.leaves_out(step):
                 # A block holds consecutive steps.

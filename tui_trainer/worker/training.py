@@ -40,7 +40,7 @@ from tui_trainer.train.precision import unpack_scaler
 from tui_trainer.train.progress import Progress
 from tui_trainer.train.resume import abandoned_lr_changes, restore
 from tui_trainer.train.setup import Task, set_up
-from tui_trainer.train.tensorboard import ScalarBoard
+from tui_trainer.train.tensorboard import Board
 from tui_trainer.train.trainer import Trainer
 from tui_trainer.worker.code import load_code_of
 from tui_trainer.worker.opening import (
@@ -143,7 +143,7 @@ def _train(
     from_step = progress.step if job.resume else None
     changes = abandoned_lr_changes(_log_events(writer.run), progress.step) if job.resume else []
     tensorboard = writer.run / paths.TENSORBOARD
-    board = ScalarBoard(
+    board = Board(
         tensorboard,
         task.config.tensorboard,
         from_step=from_step,
