@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.optim import SGD
 
 from tests.tasks import configure
+from tests.train.runs import Runs, assert_same_run, live_steps
 from tui_trainer.checkpoints.read import Checkpoint, read_checkpoint
 from tui_trainer.checkpoints.snapshot import take_snapshot
 from tui_trainer.checkpoints.state import EpochTotals, Fingerprint, TrainingState
@@ -141,3 +144,39 @@ def test_what_is_not_exact_is_said(change: dict[str, Any], words: tuple[str, str
 def test_what_an_older_version_did_not_look_at_is_not_a_difference() -> None:
     now = msgspec.structs.replace(_FINGERPRINT, numpy="2.1", device_name="Abacus")
     assert compare_fingerprints(_FINGERPRINT, now) == []
+
+
+_DRAWING = """
+import random
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(784, 10)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        if self.training:
+            x = x * random.random() + np.random.rand() + torch.rand(()) + torch.rand_like(x)
+        return self.head(x)
+"""
+
+
+def test_own_code_may_draw_from_any_generator(runs: Runs, tmp_path: Path) -> None:
+    (tmp_path / "drawing.py").write_text(_DRAWING)
+    settings = {"model__name": f"{tmp_path}/drawing.py:Net"}
+    whole = runs.finish(**settings)
+    cut, config = runs.create(**settings)
+    runs.train(cut, config, stop_at=7)
+    random.seed(1)
+    np.random.seed(1)
+    torch.manual_seed(1)
+    runs.train(cut, config, resume=True)
+    assert_same_run(whole, cut, 20)
+    losses = [row[0] for row in live_steps(whole).values()]
+    assert len(set(losses)) == 20

@@ -185,6 +185,7 @@ def build_stepper(task: Task, micro_batch: int = 0) -> Stepper:
         guards_buffers=skips,
         # fp16 finds its loss scale by steps that are not finite.
         halts=not skips and task.precision.scaler is None,
+        has_own_code=bool(task.code),
     )
 
 

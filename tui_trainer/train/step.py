@@ -16,6 +16,7 @@ from tui_trainer.data.batches import Batch
 from tui_trainer.errors import DeviceError, NonFiniteError
 from tui_trainer.evaluate.loss import Loss
 from tui_trainer.evaluate.memory import free_cached_memory, is_out_of_memory, not_even_one
+from tui_trainer.models.seeding import seed_everywhere
 from tui_trainer.train.optimizers import apply_update, set_lr
 from tui_trainer.train.precision import Precision
 
@@ -37,7 +38,8 @@ class Stepper:
     """Forward, backward and update on one batch.
 
     Dropout and its like draw from the device's generator, which is seeded anew for every step
-    from (seed, step): a resumed run draws what an uninterrupted one would have drawn.
+    from (seed, step): a resumed run draws what an uninterrupted one would have drawn. Code of the
+    user's own may draw from any generator, and then all of them are.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Stepper:
         micro_batch: int = 0,
         guards_buffers: bool = False,
         halts: bool = False,
+        has_own_code: bool = False,
     ) -> None:
         """`micro_batch` samples go through the model at a time; 0 is the whole batch.
 
@@ -62,6 +65,9 @@ class Stepper:
 
         `halts`: after a step that is not finite no other changes the weights, so that they are
         still those it went wrong with when the host learns of it.
+
+        `has_own_code`: the model or the loss may draw from Python's, numpy's and the processor's
+        generators as well.
         """
         self.model = model
         self.optimizer = optimizer
@@ -73,6 +79,7 @@ class Stepper:
         self._clip_norm = clip_norm
         self._task = task
         self._guards_buffers = guards_buffers
+        self._has_own_code = has_own_code
         # 0 until a step is not finite, NaN from then on.
         self._trouble = torch.zeros((), device=device) if halts else None
         self._generator = _default_generator(device)
@@ -126,7 +133,10 @@ class Stepper:
             NonFiniteError: autograd looks for NaN, and found one.
         """
         while True:
-            self._generator.manual_seed(mix_seed(self._seed, step, _DROPOUT))
+            seed = mix_seed(self._seed, step, _DROPOUT)
+            self._generator.manual_seed(seed)
+            if self._has_own_code:
+                seed_everywhere(seed)
             # What `zero_grad` does, without the profiler's hooks of its every call.
             for parameter in self._parameters:
                 parameter.grad = None
