@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tui_trainer.train import figures as module
 from tui_trainer.train.figures import EVERY_STEP, Block, FigureGatherer
@@ -63,7 +65,7 @@ def test_counts_are_exact_where_float32_is_not() -> None:
 
 def test_a_block_is_due_by_time_or_by_length(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(module, "perf_counter", lambda: now[0])
     gatherer = _gatherer("correct")
     assert not _add(gatherer, 1, 1)
     now[0] = 0.11
@@ -87,3 +89,19 @@ def test_the_steps_that_are_not_finite_are_found() -> None:
         block = Block(10, finite / 10, 12, loss, norm, finite, 4 * finite, 1.0)
         assert block.is_finite(with_gradient=True).tolist() == good
         assert block.is_finite(with_gradient=False).tolist() == without
+
+
+_VALUES = st.floats(width=32) | st.sampled_from([0.0, 3e38, -3e38, 1e-45])
+
+
+@given(st.lists(st.tuples(_VALUES, _VALUES), min_size=1, max_size=30), st.booleans())
+@example([(3.4028234e38, 1.1e31)], True)
+@example([(3e38, 3e38), (-3e38, 3e38)], True)
+def test_the_quick_look_agrees_with_the_thorough_one(
+    figures: list[tuple[float, float]], with_gradient: bool
+) -> None:
+    loss_N, norm_N = np.array(figures, np.float32).T.copy()
+    block = Block(1, loss_N, len(loss_N), loss_N, norm_N, None, loss_N, 0.1)
+    with np.errstate(all="ignore"):
+        thorough = block.is_finite(with_gradient=with_gradient).all()
+        assert block.are_all_finite(with_gradient=with_gradient) == thorough

@@ -21,7 +21,7 @@ class Float32Column(Sequence[Number]):
     """
 
     def __init__(self, values_N: npt.NDArray[np.float32]) -> None:
-        self._values_N = np.ascontiguousarray(values_N, np.float32)
+        self._values_N = values_N
 
     def __len__(self) -> int:
         return len(self._values_N)
@@ -40,4 +40,5 @@ class Float32Column(Sequence[Number]):
 
     def to_json(self) -> bytes:
         """A JSON array; null stands for what is not finite."""
-        return orjson.dumps(self._values_N, option=orjson.OPT_SERIALIZE_NUMPY)
+        values_N = np.ascontiguousarray(self._values_N, np.float32)
+        return orjson.dumps(values_N, option=orjson.OPT_SERIALIZE_NUMPY)

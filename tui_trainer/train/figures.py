@@ -5,10 +5,11 @@ Shapes: N steps, F figures of each.
 
 from __future__ import annotations
 
-import time
+import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 import msgspec
 import numpy as np
@@ -46,20 +47,33 @@ class Block(msgspec.Struct, frozen=True, eq=False):
         """Share of each step's samples classified rightly; empty where nothing is classified."""
         if self.correct is None:
             return np.empty(0, np.float32)
-        return (self.correct / np.maximum(self.counted, 1.0)).astype(np.float32)
+        return np.divide(self.correct, np.maximum(self.counted, 1.0), dtype=np.float32)
 
     def sum_up(self, chosen: Mask | slice) -> tuple[float, float, int]:
         """Over the chosen steps: the sum of loss × samples, samples right, samples that count."""
         # In float32 a sum of counts is rounded from 2**24 on.
         loss = self.loss[chosen].astype(np.float64)
         counted = self.counted[chosen].astype(np.float64)
-        correct = 0.0 if self.correct is None else self.correct[chosen].sum(dtype=np.float64)
-        return float(np.dot(loss, counted)), float(correct), int(counted.sum())
+        correct = 0.0 if self.correct is None else _sum(self.correct[chosen])
+        return float(np.dot(loss, counted)), float(correct), int(_sum(counted))
+
+    def are_all_finite(self, *, with_gradient: bool) -> bool:
+        """Whether `is_finite` holds for every step."""
+        # In one pass: a product with NaN or infinity is never finite, nor is that of two numbers
+        # whose sum is too large for float32. What is too large here may be finite all the same.
+        product = np.dot(self.loss, self.grad_norm if with_gradient else self.loss)
+        return math.isfinite(product) or bool(self.is_finite(with_gradient=with_gradient).all())
 
     def is_finite(self, *, with_gradient: bool) -> Mask:
         """For each step whether its loss, and its gradient norm where asked, is finite."""
         is_good: Mask = np.isfinite(self.loss + self.grad_norm if with_gradient else self.loss)
         return is_good
+
+
+def _sum(values: Floats | npt.NDArray[np.float64]) -> np.float64:
+    # What `values.sum` comes to in the end.
+    total: np.float64 = np.add.reduce(values, dtype=np.float64)
+    return total
 
 
 @dataclass
@@ -99,26 +113,25 @@ class FigureGatherer:
 
     def restart_clock(self) -> None:
         """Do not count the time since the last block as training."""
-        self._since = time.perf_counter()
+        self._since = perf_counter()
 
     def next_row(self) -> StepFigures:
         """Where the step to come is to leave its figures."""
-        index = len(self._lr)
-        if index == len(self._rows):
-            figures = zip(self._names, self._table_NF[index].unbind(), strict=True)
+        try:
+            return self._rows[len(self._lr)]
+        except IndexError:
+            figures = zip(self._names, self._table_NF[len(self._lr)].unbind(), strict=True)
             self._rows.append(StepFigures(**dict(figures)))
-        return self._rows[index]
+            return self._rows[-1]
 
     def add(self, step: int, lr: float, count: int) -> bool:
         """Take what `next_row` was filled with: a step on `count` samples; is a block due now?"""
-        if not self._lr:
+        gathered = self._lr
+        if not gathered:
             self._first = step
-        self._lr.append(lr)
+        gathered.append(lr)
         self._counts.append(count)
-        return (
-            time.perf_counter() - self._since >= self.interval_s
-            or len(self._lr) >= _MAX_BLOCK_STEPS
-        )
+        return perf_counter() - self._since >= self.interval_s or len(gathered) >= _MAX_BLOCK_STEPS
 
     def send(self) -> list[Block]:
         """Send off what was gathered; blocks that have arrived come back."""
@@ -140,7 +153,7 @@ class FigureGatherer:
         if not self._lr:
             return None
         figures_NF, arrived = self._send_off(len(self._lr))
-        now = time.perf_counter()
+        now = perf_counter()
         departed = _Departed(
             self._first, self._lr, self._counts, figures_NF, arrived, now - self._since
         )
@@ -153,14 +166,15 @@ class FigureGatherer:
         # The table is written anew while the block is in use.
         columns = np.array(departed.figures_NF.T, order="C")
         found = dict(zip(self._names, columns, strict=True))
+        counts = np.frombuffer(departed.counts, np.float32)
         return Block(
             departed.first,
             np.frombuffer(departed.lr, np.float32),
-            int(sum(departed.counts)),
+            int(_sum(counts)),
             found["loss"],
             found["grad_norm"],
             found.get("correct"),
-            found.get("counted", np.frombuffer(departed.counts, np.float32)),
+            found.get("counted", counts),
             departed.duration_s,
         )
 

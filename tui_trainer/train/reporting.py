@@ -121,16 +121,17 @@ class StepReporter:
         Raises:
             NonFiniteError: one was not finite, and such steps are not skipped, or too many were.
         """
-        is_good = block.is_finite(with_gradient=not self._scales_loss)
-        is_all_good = is_good.all()
-        if self._skips:
+        with_gradient = not self._scales_loss
+        chosen: Mask | slice = EVERY_STEP
+        if self._skips or not block.are_all_finite(with_gradient=with_gradient):
+            is_good = block.is_finite(with_gradient=with_gradient)
+            if not self._skips:
+                raise not_finite(block.first + int(np.argmin(is_good)))
             self._skip(block, is_good)
-        elif not is_all_good:
-            step = block.first + int(np.argmin(is_good))
-            raise not_finite(step)
+            chosen = is_good
         if self._scales_loss:
             self._check_overflows(block)
-        return EVERY_STEP if is_all_good else is_good
+        return chosen
 
     def _skip(self, block: Block, is_good: Mask) -> None:
         """Tell of steps that were left out, at most every few seconds."""
