@@ -39,6 +39,7 @@ def _found(folder: RunFolder) -> list[events.Diagnosed]:
     [
         (0, {}, None),
         (1, {}, "unused.0.weight, unused.0.bias, which"),
+        (1, {"training__epochs": 1}, "unused.0.weight, unused.0.bias, which"),
         (3, {}, "unused.0.weight, unused.0.bias, unused.1.weight, unused.1.bias, unused.2.weight "
                 "and 1 more, which"),
         (3, {"model__freeze": "unused"}, None),

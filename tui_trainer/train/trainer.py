@@ -143,6 +143,7 @@ class Trainer:
         """Sum up the epoch and judge its weights; save them if they are the best so far."""
         self._reporter.drain()
         self._tell_micro_batch()
+        self._look_for_idle(self.progress.step)
         self._log_epoch()
         task, progress = self.task, self.progress
         if task.average is not None:
