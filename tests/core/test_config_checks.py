@@ -58,6 +58,8 @@ def test_classes_are_balanced_once() -> None:
     data, loss = DataConfig(balance=True), LossConfig(class_weights="balanced")
     [error] = check_balance(data, loss)
     assert error.key == "data.balance"
+    [error] = check_balance(data, LossConfig(ignore_index=2))
+    assert "ignore_index" in error.message
     assert check_balance(data, LossConfig(class_weights="1,2")) == []
     assert check_balance(DataConfig(), loss) == []
 

@@ -15,16 +15,21 @@ from hypothesis import strategies as st
 from tests.data.samples import CPU, assert_same, make_spec, serve
 from tui_trainer.core.config.augment import AugmentConfig
 from tui_trainer.data.batches import Batches
-from tui_trainer.data.order import balanced_order
+from tui_trainer.data.order import ClassMembers, EpochOrder, balanced_order
+from tui_trainer.data.texts import Texts, pack_texts
 from tui_trainer.errors import ConfigError
 
 _LABELS = st.lists(st.sampled_from([0, 0, 0, 0, 1, 1, 5]), min_size=1, max_size=80)
 
 
+def _balanced_order(labels_N: torch.Tensor, seed: int, epoch: int) -> EpochOrder:
+    return balanced_order(ClassMembers.of(labels_N), seed, epoch)
+
+
 @given(_LABELS, st.integers(0, 1 << 40), st.integers(0, 50))
 def test_a_balanced_epoch_takes_classes_alike(labels: list[int], seed: int, epoch: int) -> None:
     labels_N = torch.tensor(labels)
-    order = balanced_order(labels_N, seed, epoch)
+    order = _balanced_order(labels_N, seed, epoch)
     assert order.repeats_N is not None
     assert len(order.places_N) == len(order.repeats_N) == len(labels)
     per_class = Counter(labels_N[order.places_N].tolist())
@@ -38,7 +43,7 @@ def test_a_balanced_epoch_takes_classes_alike(labels: list[int], seed: int, epoc
         assert max(each) <= -(-per_class[label] // count)
     pairs = set(zip(order.places_N.tolist(), order.repeats_N.tolist(), strict=True))
     assert pairs == {(place, turn) for place, times in taken.items() for turn in range(times)}
-    again = balanced_order(labels_N, seed, epoch)
+    again = _balanced_order(labels_N, seed, epoch)
     assert torch.equal(again.places_N, order.places_N)
 
 
@@ -46,7 +51,7 @@ def test_epochs_of_a_large_class_differ() -> None:
     labels_N = torch.tensor([0] * 90 + [1] * 10)
     seen = set()
     for epoch in range(5):
-        places = balanced_order(labels_N, 1, epoch).places_N
+        places = _balanced_order(labels_N, 1, epoch).places_N
         seen |= set(places[labels_N[places] == 0].tolist())
     assert len(seen) > 80
 
@@ -98,6 +103,26 @@ def test_the_numbers_of_a_batch_are_those_of_its_samples() -> None:
             shown = batch.x - batch.x.mean()
             expected -= expected.mean()
             assert torch.allclose(shown / shown.std(), expected / expected.std(), atol=1e-4)
+
+
+@pytest.mark.parametrize("placement", ["device", "stream"])
+def test_texts_are_balanced_and_in_batches_of_about_a_length(placement: str) -> None:
+    generator = np.random.default_rng(0)
+    made = [generator.integers(1, 50, n, dtype=np.int32) for n in generator.integers(1, 40, 200)]
+    labels = np.repeat(np.array([2, 5]), [180, 20])
+    settings: dict[str, Any] = {"batch_size": 10, "device": CPU, "balance": True}
+    texts = Texts(*pack_texts(made))
+    with (
+        Batches(make_spec((40,), "tokens"), texts, labels, **settings) as expected,
+        Batches(
+            make_spec((40,), "tokens"), texts, labels, placement=placement, **settings
+        ) as served,
+    ):
+        batches = list(expected.shuffled(1, 3))
+        assert_same(batches, list(served.shuffled(1, 3)))
+        assert_same(batches[7:], list(served.shuffled(1, 3, 7)))
+    counts = Counter(label for batch in batches for label in batch.labels_B.tolist())
+    assert counts == {2: 100, 5: 100}
 
 
 def test_numbers_are_not_balanced() -> None:

@@ -38,10 +38,10 @@ def _found(folder: RunFolder) -> list[events.Diagnosed]:
     ("num_idle", "settings", "named"),
     [
         (0, {}, None),
-        (1, {}, "unused.0.weight, unused.0.bias, which"),
-        (1, {"training__epochs": 1}, "unused.0.weight, unused.0.bias, which"),
+        (1, {}, "unused.0.weight, unused.0.bias in the"),
+        (1, {"training__epochs": 1}, "unused.0.weight, unused.0.bias in the"),
         (3, {}, "unused.0.weight, unused.0.bias, unused.1.weight, unused.1.bias, unused.2.weight "
-                "and 1 more, which"),
+                "and 1 more in the"),
         (3, {"model__freeze": "unused"}, None),
         (1, {"training__epochs": 3, "hardware__activation_checkpointing": True}, "unused.0.weight"),
     ],
@@ -58,8 +58,34 @@ def test_parameters_without_a_gradient_are_named_once(
     assert [event.code for event in found] == (["T302"] if named else [])
     for event in found:
         assert event.seen.startswith(f"No gradient reached {named}")
+        assert event.seen.endswith(" looked at.")
         assert event.step >= 1
         assert "--freeze" in event.advice
+
+
+class _Dropping(_Idle):
+    """Leaves out one of its layers in turn."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.blocks = nn.ModuleList(nn.Linear(10, 10) for _ in range(3))
+        self.turn = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.turn += self.training
+        logits = super().forward(x)
+        for number, block in enumerate(self.blocks):
+            if number != self.turn % 3:
+                logits = logits + block(logits)
+        return logits
+
+
+def test_layers_that_only_some_steps_train_are_not_idle(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(zoo.BUILDERS, "mlp", lambda spec: _Dropping())
+    settings: dict[str, Any] = {"model__name": "mlp", "checkpoints__every_steps": 1}
+    assert _found(runs.finish(**settings)) == []
 
 
 def test_no_step_no_gradient(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

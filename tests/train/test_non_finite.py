@@ -271,17 +271,35 @@ def test_a_batch_that_cannot_be_kept_is_no_other_failure(
     assert "which could not be kept: No space left on device." in found.seen
 
 
+class _Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise OSError("no words")
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (DeviceError("Not even one.", "Buy memory."), "DeviceError: Not even one"),
+        (ValueError("own check\nof many lines"), "ValueError: own check"),
+        (_Unspeakable(), "_Unspeakable, whose text cannot be had: OSError"),
+    ],
+)
 def test_a_step_that_cannot_be_repeated_is_told_of(
-    runs: Runs, poison: Poison, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, poison: Poison, monkeypatch: pytest.MonkeyPatch, failure: Exception, told: str
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise DeviceError("Not even one sample fits.", "Buy memory.")
+        raise failure
 
     monkeypatch.setattr(non_finite, "trace_step", refuse)
     poison([3])
     folder, error = _fail(runs, **_SETTINGS)
-    assert any("could not be repeated" in text and "Not even" in text for text in messages(folder))
+    (found,) = _diagnosed(folder)
+    assert found.seen == f"The step could not be repeated to find where: {told}."
+    assert found.advice == error.hint
     assert error.message.startswith("Loss or gradient was not finite at step 3;")
+    poison([15])
+    rolled_back = runs.finish(**_SETTINGS, **_SAVES, training__non_finite="rollback")
+    assert read_run(rolled_back).state == "finished"
 
 
 def test_samples_that_are_not_finite_are_named() -> None:
@@ -328,3 +346,25 @@ def test_looking_for_anomalies_changes_no_number(runs: Runs) -> None:
     assert torch.is_anomaly_enabled()
     runs.finish(**_SETTINGS, training__epochs=1)
     assert not torch.is_anomaly_enabled()
+
+
+def test_a_norm_that_overflows_alone_is_named(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients of 1e20 are numbers, and the sum of their squares is none."""
+    monkeypatch.setitem(zoo.BUILDERS, "mlp", lambda spec: _Steep())
+    folder, error = _fail(runs, model__name="mlp")
+    (found,) = _diagnosed(folder)
+    assert found.seen.startswith(
+        "The gradient, of which that of head.weight is the largest, has no finite norm."
+    )
+    assert "smaller --lr" in error.hint
+
+
+class _Steep(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(784, 10)
+        with torch.no_grad():
+            self.head.weight.zero_()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x.flatten(1) * 1e21)

@@ -57,12 +57,15 @@ def test_a_step_that_is_not_finite_changes_no_weight(
     assert not torch.equal(after, before)
 
 
-@pytest.mark.parametrize("optimizer", _OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("optimizer", "precision"), [*((name, "fp32") for name in _OPTIMIZERS), ("adamw", "fp16")]
+)
 def test_a_stepper_that_halts_changes_no_weight_after_such_a_step(
-    tmp_path: Path, optimizer: str
+    tmp_path: Path, optimizer: str, precision: str
 ) -> None:
     prepare_stripes(tmp_path)
-    task = make_task(tmp_path, model__name="mlp", optimizer__name=optimizer)
+    settings = {"optimizer__name": optimizer, "hardware__precision": precision}
+    task = make_task(tmp_path, model__name="mlp", **settings)
     stepper, batch = make_stepper(task, halts=True), _batch(task)
     start = _weights(task.model)
     take_step(stepper, batch, step=1, lr=0.01)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -14,6 +16,8 @@ from torch import Tensor, nn
 
 from tests.tasks import make_stepper, make_task, prepare_stripes
 from tui_trainer.models import zoo
+from tui_trainer.train import tracing
+from tui_trainer.train.freezing import freeze, put_in_training_mode
 from tui_trainer.train.tracing import Birth, trace_step
 
 
@@ -200,3 +204,75 @@ def test_a_compiled_model_is_looked_into(tmp_path: Path, monkeypatch: pytest.Mon
     model = _Net(lambda x: (x * 0).log())
     birth = _trace(tmp_path, monkeypatch, model, hardware__compile=True)
     assert birth == Birth("forward", "the model (_Net)")
+
+
+class _Masking(_Net):
+    """Attention whose mask holds −∞, as masks do; the trouble is in its last line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.TransformerEncoderLayer(28, 2, 8, batch_first=True, dropout=0.0)
+        self.out = nn.Linear(784, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = nn.Transformer.generate_square_subsequent_mask(28)
+        logits = self.out(self.attention(x[:, 0], mask).flatten(1))
+        return logits + (logits * 0).sum(1, keepdim=True).sqrt()
+
+
+def test_a_mask_of_infinities_is_no_birth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    birth = _trace(tmp_path, monkeypatch, _Masking())
+    assert birth is not None
+    assert birth[:3] == ("backward", "the model (_Masking)", "sqrt")
+
+
+def test_infinities_that_do_no_harm_are_no_birth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masked = nn.Sequential(nn.Tanh(), _Masked(), nn.Softmax(1))
+    assert _trace(tmp_path, monkeypatch, _Net(masked)) is None
+    birth = _trace(tmp_path, monkeypatch, _Net(nn.Sequential(masked, _Root())))
+    assert birth is not None
+    assert birth[:3] == ("backward", "between.1 (_Root)", "sqrt")
+
+
+class _Masked(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.masked_fill(torch.arange(8) > 5, -math.inf)
+
+
+class _Root(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sqrt()
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
+def test_a_module_that_takes_no_hooks_belongs_to_its_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted = torch.jit.trace(_Root(), torch.zeros(1, 8))
+    birth = _trace(tmp_path, monkeypatch, _Net(nn.Sequential(_Zero(), scripted)))
+    assert birth is not None
+    assert birth.kind == "backward"
+    assert birth.place.startswith("between (")
+
+
+def test_lines_of_libraries_are_not_the_users_own() -> None:
+    frames = [
+        '  File "/home/ada/net.py", line 7, in forward\n    y = f(x)\n',
+        f'  File "{torch.__file__}", line 9, in f\n    g(x)\n',
+        '  File "<frozen runpy>", line 88, in _run_code\n',
+        f'  File "{os.__file__}", line 5, in path\n',
+        f'  File "{tracing.__file__}", line 5, in trace\n',
+    ]
+    for given, line in ((frames, "net.py:7"), (frames[1:], "")):
+        node = SimpleNamespace(name=lambda: "LogSoftmaxBackward0", metadata={"traceback_": given})
+        assert tracing._operation_of(cast(Any, node)) == ("log_softmax", line)
+
+
+def test_norms_that_are_frozen_stay_at_rest(tmp_path: Path) -> None:
+    """As `explain_step` sets a model up: what they gave in the step is what they give again."""
+    model = nn.Sequential(nn.BatchNorm1d(4), nn.Linear(4, 2))
+    freeze(model, "0")
+    put_in_training_mode(model)
+    assert model.training and model[1].training and not model[0].training

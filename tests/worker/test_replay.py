@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -48,8 +48,14 @@ def _prepare(data: Path) -> Callable[[RunConfig], Task]:
     return prepare
 
 
-def _explain(data: Path, config: RunConfig) -> Any:
-    return explain_assert(config, _prepare(data), None, 4, own_code(data, config))
+def _explain(data: Path, config: RunConfig, error: Exception | None = None) -> Any:
+    """What is said of an assert in a step, or of another error."""
+    if error is None:
+        stepper = object.__new__(Stepper)
+        with pytest.raises(AttributeError) as caught:
+            stepper.differentiate(cast(Any, None), step=4)
+        error = caught.value
+    return explain_assert(error, config, _prepare(data), None, 4, own_code(data, config))
 
 
 def _debugging(**settings: Any) -> RunConfig:
@@ -75,6 +81,17 @@ def test_the_step_is_repeated_on_the_processor(
         "The GPU stopped at a check in one of its kernels at step 4; on the processor the same "
         f"batch {told}."
     )
+
+
+def test_an_assert_outside_of_a_step_is_not_blamed_on_one(tmp_path: Path) -> None:
+    prepare_stripes(tmp_path)
+    error = _explain(tmp_path, _debugging(), RuntimeError("device-side assert"))
+    assert "not in a step" in error.message
+
+
+def test_a_step_that_cannot_be_repeated_leaves_the_explanation(tmp_path: Path) -> None:
+    error = _explain(tmp_path, _debugging())
+    assert "could not be tried: DatasetError" in error.message
 
 
 def test_without_debugging_it_is_advised(tmp_path: Path) -> None:

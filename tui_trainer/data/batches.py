@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
@@ -16,7 +15,7 @@ from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.data.augment import Augmenter, changes_images, check_augment
 from tui_trainer.data.mix import Batch, Mixer
 from tui_trainer.data.normalize import Normalize
-from tui_trainer.data.order import EpochOrder, balanced_order, bucketed, epoch_order
+from tui_trainer.data.order import ClassMembers, EpochOrder, balanced_order, bucketed, epoch_order
 from tui_trainer.data.placement import Placement, choose_placement
 from tui_trainer.data.prepared import Inputs, Labels
 from tui_trainer.data.resident import ResidentSamples, ResidentTexts
@@ -87,7 +86,6 @@ class Batches:
         self._indices = indices
         self._seed = seed
         self._only_first = only_first
-        self._balance = balance
         self._channels_last = channels_last and spec.kind == "image" and spec.shape[0] > 1
         self._augment = augment
         self._augmenter = Augmenter(augment, spec.shape, seed) if changes_images(augment) else None
@@ -97,7 +95,7 @@ class Batches:
         # Float labels go into arithmetic with what the model gives.
         dtype = np.int64 if spec.task == "classification" else np.float32
         host_labels_N = torch.from_numpy(np.array(chosen_labels, dtype))
-        self._balanced_labels_N = host_labels_N if balance else None
+        self._classes = ClassMembers.of(host_labels_N) if balance else None
         self._labels_N = host_labels_N.to(device)
         self._numbers_N = None if indices is None else torch.from_numpy(indices).to(device)
         self._widths_N = _widths(inputs, indices) if isinstance(inputs, Texts) else None
@@ -176,8 +174,8 @@ class Batches:
         self.close()
 
     def _order(self, seed: int, epoch: int) -> EpochOrder:
-        if self._balanced_labels_N is not None:
-            order = balanced_order(self._balanced_labels_N, seed, epoch)
+        if self._classes is not None:
+            order = balanced_order(self._classes, seed, epoch)
         else:
             order = EpochOrder(epoch_order(len(self), seed, epoch))
         if self._widths_N is not None:
@@ -197,10 +195,10 @@ class Batches:
         chunks = self._samples.chunks(order.places_N, device_order_N, size)
         places = torch.split(order.places_N, size)
         orders = zip(places, torch.split(device_order_N, size), strict=True)
-        repeats: Iterator[Tensor | None] = itertools.repeat(None)
+        repeats: Sequence[Tensor | None] = [None] * len(places)
         if order.repeats_N is not None:
-            repeats = iter(torch.split(order.repeats_N.to(self.device), size))
-        for stored, (on_host, chosen), repeats_C in zip(chunks, orders, repeats, strict=False):
+            repeats = torch.split(order.repeats_N.to(self.device), size)
+        for stored, (on_host, chosen), repeats_C in zip(chunks, orders, repeats, strict=True):
             x = self._cut(self._finish(stored, chosen, repeats_C, epoch), on_host)
             labels = torch.split(self._labels_N.index_select(0, chosen), self.batch_size)
             for x_B, labels_B in zip(x[skipped:], labels[skipped:], strict=True):

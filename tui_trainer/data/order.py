@@ -38,28 +38,46 @@ def epoch_order(count: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(count, generator=generator)
 
 
-def balanced_order(labels_N: Tensor, seed: int, epoch: int) -> EpochOrder:
-    """As many samples as there are, as many of each class there is as of any other, or one more.
+@dataclass(frozen=True)
+class ClassMembers:
+    """Which samples are of which class: their places by class, and how many each of K has."""
+
+    places_N: Tensor
+    counts_K: Tensor
+
+    @classmethod
+    def of(cls, labels_N: Tensor) -> ClassMembers:
+        """The members of the classes that there are, int64 on the host as the labels."""
+        _, counts_K = torch.unique(labels_N, return_counts=True)
+        return cls(labels_N.argsort(stable=True), counts_K)
+
+
+def balanced_order(members: ClassMembers, seed: int, epoch: int) -> EpochOrder:
+    """As many samples as there are, as many of each class as of any other, or one more.
 
     A class that has too few is gone through several times, each time in an order of its own; one
     that has too many gives others in each epoch. A function of the arguments alone.
     """
-    classes = torch.unique(labels_N).tolist()
-    share, num_left = divmod(len(labels_N), len(classes))
-    with_one_more = epoch_order(len(classes), mix_seed(seed, _BALANCE), epoch)[:num_left].tolist()
-    places, repeats = [], []
-    for number, label in enumerate(classes):
-        members = (labels_N == label).nonzero().view(-1)
-        wanted = share + (number in with_one_more)
-        num_rounds = -(-wanted // len(members))
-        rounds = [
-            members[epoch_order(len(members), mix_seed(seed, _BALANCE, label, turn), epoch)]
-            for turn in range(num_rounds)
-        ]
-        places.append(torch.cat(rounds)[:wanted])
-        repeats.append(torch.arange(num_rounds).repeat_interleave(len(members))[:wanted])
-    every = EpochOrder(torch.cat(places), torch.cat(repeats))
-    return every.take(epoch_order(len(labels_N), seed, epoch))
+    counts_K, num_samples = members.counts_K, len(members.places_N)
+    share, num_left = divmod(num_samples, len(counts_K))
+    wanted_K = torch.full_like(counts_K, share)
+    wanted_K[epoch_order(len(counts_K), mix_seed(seed, _BALANCE), epoch)[:num_left]] += 1
+    # Every sample of a class once in each of its rounds: C candidates, of which some are too many.
+    rounds_K = -(-wanted_K // counts_K)
+    class_C = torch.arange(len(counts_K)).repeat_interleave(rounds_K * counts_K)
+    within_C = torch.arange(len(class_C)) - _starts(rounds_K * counts_K)[class_C]
+    turn_C = within_C // counts_K[class_C]
+    place_C = members.places_N[_starts(counts_K)[class_C] + within_C % counts_K[class_C]]
+    # Sorted by class and round and, within one, by chance.
+    chance_C = epoch_order(len(class_C), mix_seed(seed, _BALANCE, 1), epoch)
+    shuffled_C = ((_starts(rounds_K)[class_C] + turn_C) * len(class_C) + chance_C).argsort()
+    chosen_N = shuffled_C[within_C < wanted_K[class_C]]
+    every = EpochOrder(place_C[chosen_N], turn_C[chosen_N])
+    return every.take(epoch_order(num_samples, seed, epoch))
+
+
+def _starts(counts_K: Tensor) -> Tensor:
+    return counts_K.cumsum(0) - counts_K
 
 
 def bucketed(

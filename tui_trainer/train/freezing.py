@@ -59,6 +59,12 @@ def names_part(pattern: str, name: str) -> bool:
     return any(fnmatchcase(".".join(parts[:end]), pattern) for end in range(1, len(parts) + 1))
 
 
+def put_in_training_mode(model: nn.Module) -> None:
+    """What training needs, but for the norm layers that are frozen."""
+    model.train()
+    hold_frozen_norms(model)
+
+
 def hold_frozen_norms(model: nn.Module) -> None:
     """Put the norm layers that `freeze` froze whole in evaluation mode.
 

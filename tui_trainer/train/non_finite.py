@@ -12,9 +12,10 @@ from tui_trainer import paths
 from tui_trainer.core import events
 from tui_trainer.core.format import format_count
 from tui_trainer.data.batches import Batch
-from tui_trainer.errors import NonFiniteError, TuitrainError
+from tui_trainer.errors import NonFiniteError
 from tui_trainer.store.atomic import make_folder, replace_file
 from tui_trainer.store.run_writer import RunWriter
+from tui_trainer.train.freezing import put_in_training_mode
 from tui_trainer.train.setup import Task
 from tui_trainer.train.step import Stepper
 from tui_trainer.train.tracing import Birth, trace_step
@@ -35,35 +36,42 @@ def explain_step(
     The batch is drawn again from the seed, the epoch and the number of the step. The error that
     comes back says in its sentence where trouble began, if the step goes wrong again.
     """
-    epoch, number = divmod(error.step - 1, task.steps_per_epoch)
-    seed = task.config.training.seed
-    batch = next(task.train.shuffled(seed, epoch, first=number))
-    samples_B = task.train.numbers(seed, epoch, number)
-    kept = _keep_batch(writer.run, batch, samples_B, error.step)
-    # A model may change its input in place.
-    copy = batch._replace(x=batch.x.clone())
     try:
-        task.model.train()
-        is_compiled = task.config.hardware.compile
-        birth = trace_step(stepper, copy, error.step, is_compiled=is_compiled)
-    except (RuntimeError, TuitrainError) as failure:
-        text = f"The step could not be repeated to find where it went wrong: {failure}"
-        writer.emit(events.Message(text=text, level="warning"))
-        birth = None
-    seen, advice = _describe(birth, batch, samples_B, task.device), _advise(birth, task)
+        birth, seen = _repeat(task, stepper, writer.run, error.step)
+    except Exception as failure:  # noqa: BLE001 - a run ends, or goes back, for what was first
+        birth, seen = None, f"The step could not be repeated to find where: {_word(failure)}."
+        advice = error.hint
+    else:
+        advice = _advise(birth, task)
     writer.emit(
-        events.Diagnosed(
-            code=CODE,
-            severity="error",
-            seen=f"{seen} Batch {format_count(number + 1)} of epoch {epoch + 1}, {kept}.",
-            advice=advice,
-            step=error.step,
-        )
+        events.Diagnosed(code=CODE, severity="error", seen=seen, advice=advice, step=error.step)
     )
     if birth is None:
         return error
     told = error.message[0].lower() + error.message[1:]
     return NonFiniteError(f"{_name(birth)}: {told}", advice, step=error.step)
+
+
+def _repeat(task: Task, stepper: Stepper, run: Path, step: int) -> tuple[Birth | None, str]:
+    """Where the step goes wrong, if it does again, and all that is to be told of it."""
+    epoch, number = divmod(step - 1, task.steps_per_epoch)
+    seed = task.config.training.seed
+    batch = next(task.train.shuffled(seed, epoch, first=number))
+    samples_B = task.train.numbers(seed, epoch, number)
+    kept = _keep_batch(run, batch, samples_B, step)
+    put_in_training_mode(task.model)
+    # A model may change its input in place.
+    copy = batch._replace(x=batch.x.clone())
+    birth = trace_step(stepper, copy, step, is_compiled=task.config.hardware.compile)
+    seen = _describe(birth, batch, samples_B, task.device)
+    return birth, f"{seen} Batch {format_count(number + 1)} of epoch {epoch + 1}, {kept}."
+
+
+def _word(failure: Exception) -> str:
+    try:
+        return f"{type(failure).__name__}: {failure}".splitlines()[0].rstrip(".")
+    except Exception as another:  # noqa: BLE001 - the text of an exception is a user's code too
+        return f"{type(failure).__name__}, whose text cannot be had: {type(another).__name__}"
 
 
 def _keep_batch(run: Path, batch: Batch, samples_B: Tensor, step: int) -> str:
@@ -86,6 +94,8 @@ def _name(birth: Birth) -> str:
         return "NaN or infinity in what the model is given"
     if birth.kind == "weights":
         return f"NaN or infinity in the weights {birth.place}"
+    if birth.kind == "norm":
+        return f"The gradient, of which that of {birth.place} is the largest, has no finite norm"
     if birth.kind == "forward":
         return f"NaN or infinity in the output of {birth.place}"
     line = f" at {birth.line}" if birth.line else ""
@@ -125,6 +135,6 @@ def _advise(birth: Birth | None, task: Task) -> str:
         return "Keep what goes into it away from 0: clamp it, or add a small number."
     if task.precision.name == "fp16":
         return "fp16 ends at 65504: use --precision bf16 or fp32."
-    if birth.weight_max > _LARGE_WEIGHT or birth.input_max > _LARGE_INPUT:
+    if birth.kind == "norm" or birth.weight_max > _LARGE_WEIGHT or birth.input_max > _LARGE_INPUT:
         return "The numbers have grown: try a smaller --lr, a longer --warmup or --clip-norm 1."
     return "Try a smaller --lr or --clip-norm 1, and look at what goes into it."

@@ -183,8 +183,7 @@ def build_stepper(task: Task, micro_batch: int = 0) -> Stepper:
         clip_norm=task.config.optimizer.clip_norm,
         micro_batch=micro_batch or task.micro_batch,
         guards_buffers=skips,
-        # fp16 finds its loss scale by steps that are not finite.
-        halts=not skips and task.precision.scaler is None,
+        halts=not skips,
         has_own_code=bool(task.code),
     )
 
@@ -280,7 +279,7 @@ def _check_smallest_batch(
     trial = copy.deepcopy(model).train()
     device = next(trial.parameters()).device
     try:
-        with torch.no_grad(), torch.random.fork_rng():
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
             trial(example_inputs(spec, 1).to(device))
     except ValueError as error:
         raise ModelError(

@@ -215,7 +215,9 @@ class Stepper:
         total = figures.loss + figures.grad_norm
         trouble = total - total
         if self._trouble is not None:
-            trouble = self._trouble.add_(trouble)
+            # fp16 finds its loss scale by gradients that are not finite: those end no run.
+            fatal = trouble if self._scaler is None else figures.loss - figures.loss
+            trouble = trouble + self._trouble.add_(fatal)
         apply_update(self.optimizer, trouble.nan_to_num(nan=1.0))
         if self._scaler is not None:
             self._scaler.update()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,20 +23,26 @@ from tui_trainer.data.batches import Batch
 from tui_trainer.train.step import Stepper
 
 _OWN_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_LIBRARIES = f"{Path(torch.__file__).parent}"
-_PACKAGE = f"{Path(__file__).parents[1]}"
+# Whose lines say nothing to whoever wrote a model: libraries, this program, and what has no file.
+_FOREIGN = (
+    "<",
+    str(Path(__file__).parents[1]),
+    str(Path(torch.__file__).parents[1]),
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+)
 
 
 class Birth(NamedTuple):
     """The first thing that was not finite.
 
-    `place` is a module or the loss, and a parameter's name where the weights were not finite
-    before. Of a gradient `operation` is whose, in autograd's words like `sqrt`, and `line` where
-    the user's own code calls it, empty where it does not. `input_max` and `weight_max` are the
-    largest magnitudes that went into a module, 0 where there are none.
+    `place` is a module or the loss; a parameter's name where the weights were not finite before,
+    or where only the norm of all gradients is not, of which that one's is the largest. Of a
+    gradient `operation` is whose, in autograd's words like `sqrt`, and `line` where the user's own
+    code calls it, empty where it does not. `input_max` and `weight_max` are the largest magnitudes
+    that went into a module, 0 where there are none.
     """
 
-    kind: Literal["weights", "batch", "forward", "backward"]
+    kind: Literal["weights", "batch", "forward", "backward", "norm"]
     place: str = ""
     operation: str = ""
     line: str = ""
@@ -46,7 +53,9 @@ class Birth(NamedTuple):
 def trace_step(
     stepper: Stepper, batch: Batch, step: int, *, is_compiled: bool = False
 ) -> Birth | None:
-    """Repeat the passes of a step, without an update, and say where trouble begins, if it does.
+    """Repeat the passes of a step, without an update, and say where trouble begins.
+
+    None comes back where the step is finite this time.
 
     The random numbers are those of `step`; a model that `is_compiled` runs as it was before.
     Gradients and the statistics of norm layers are left as the passes leave them.
@@ -55,9 +64,9 @@ def trace_step(
         DeviceError: memory ran out.
     """
     for name, parameter in stepper.model.named_parameters():
-        if not _is_finite(parameter):
+        if _is_bad(parameter):
             return Birth("weights", name)
-    if not _is_finite(batch.x):
+    if not batch.x.isfinite().all():
         return Birth("batch")
     with (
         # Only then: it imports the compiler.
@@ -66,8 +75,15 @@ def trace_step(
         torch.autograd.set_detect_anomaly(True, check_nan=False),
         _Tracer(stepper.model) as tracer,
     ):
-        stepper.differentiate(batch, step=step, backward=tracer.run_backward)
-    return tracer.birth
+        loss, _ = stepper.differentiate(batch, step=step, backward=tracer.run_backward)
+    gradients = {n: p.grad for n, p in stepper.model.named_parameters() if p.grad is not None}
+    total = loss + torch.stack(torch._foreach_norm([*gradients.values()])).float().norm()
+    if total.isfinite():
+        return None
+    if tracer.birth is not None:
+        return tracer.birth
+    sizes = {name: float(gradient.abs().max()) for name, gradient in gradients.items()}
+    return Birth("norm", max(sizes, key=lambda name: sizes[name]))
 
 
 class _Tracer:
@@ -75,6 +91,7 @@ class _Tracer:
 
     def __init__(self, model: nn.Module) -> None:
         self.birth: Birth | None = None
+        self._before_part: Birth | None = None
         self._model = model
         self._names = {module: name for name, module in model.named_modules()}
         self._running: list[nn.Module] = []
@@ -83,6 +100,9 @@ class _Tracer:
 
     def __enter__(self) -> Self:
         for module in self._names:
+            if isinstance(module, torch.jit.ScriptModule):
+                # It takes no hooks; its operations then belong to whoever calls it.
+                continue
             self._handles += [
                 module.register_forward_pre_hook(self._before, with_kwargs=True),
                 module.register_forward_hook(self._after, with_kwargs=True),
@@ -102,20 +122,28 @@ class _Tracer:
     def run_backward(self, loss: Tensor) -> None:
         """Compute the gradients of a part of the batch, looking at each operation's."""
         self._own([loss], "the loss")
-        if not _is_finite(loss):
+        if _is_bad(loss):
             self._tell(Birth("forward", "the loss"))
+        else:
+            # What was infinite on the way, as in a mask of attention, did no harm.
+            self.birth = self._before_part
         loss.backward()  # type: ignore[no-untyped-call]
         self._owners.clear()
+        self._before_part = self.birth
 
     def _before(self, module: nn.Module, inputs: Any, named: Any) -> None:
-        if not self._running and module is not self._model:
+        if module is self._model:
+            # A pass for which memory ran out may have ended within.
+            self._running.clear()
+            self._owners.clear()
+        elif not self._running:
             # Activations that are computed again in the backward pass.
             return
         tensors = list(_tensors_in((inputs, named)))
         if self._running:
             caller = self._title(self._running[-1])
             self._own(tensors, caller)
-            if not all(map(_is_finite, tensors)):
+            if any(map(_is_bad, tensors)):
                 self._tell(Birth("forward", caller))
         self._running.append(module)
 
@@ -125,7 +153,7 @@ class _Tracer:
         self._running.pop()
         outputs = list(_tensors_in(output))
         self._own(outputs, self._title(module))
-        if self.birth is None and not all(map(_is_finite, outputs)):
+        if self.birth is None and any(map(_is_bad, outputs)):
             given = list(_tensors_in((inputs, named)))
             weights = list(module.parameters(recurse=False))
             sizes = _largest(given), _largest(weights)
@@ -153,7 +181,7 @@ class _Tracer:
     def _look_at_gradients(
         self, node: Node, found: Sequence[Tensor | None], given: Sequence[Tensor | None]
     ) -> None:
-        if self.birth is None and not all(_is_finite(g) for g in found if g is not None):
+        if self.birth is None and not all(g.isfinite().all() for g in found if g is not None):
             self._tell(Birth("backward", self._owners[node], *_operation_of(node)))
 
 
@@ -166,7 +194,7 @@ def _operation_of(node: Node) -> tuple[str, str]:
     operation = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     for frame in reversed(cast(Any, node).metadata.get("traceback_", [])):
         match = _OWN_FRAME.search(frame)
-        if match and not match["file"].startswith((_LIBRARIES, _PACKAGE)):
+        if match and not match["file"].startswith(_FOREIGN):
             return operation, f"{Path(match['file']).name}:{match['line']}"
     return operation, ""
 
@@ -183,8 +211,12 @@ def _tensors_in(value: Any) -> Iterator[Tensor]:
             yield from _tensors_in(part)
 
 
-def _is_finite(tensor: Tensor) -> bool:
-    return bool(tensor.detach().isfinite().all())
+def _is_bad(tensor: Tensor) -> bool:
+    """Whether there is NaN or infinity in it; in a constant −∞ may be meant, as in a mask."""
+    is_bad = ~tensor.detach().isfinite()
+    if not tensor.requires_grad:
+        is_bad &= tensor.detach() != float("-inf")
+    return bool(is_bad.any())
 
 
 def _largest(tensors: Iterable[Tensor]) -> float:

@@ -19,8 +19,8 @@ from tui_trainer.core.sealed_json import numbers
 from tui_trainer.errors import DiskFullError, NonFiniteError
 from tui_trainer.store.run_writer import RunWriter
 from tui_trainer.train.control import ControlDesk
-from tui_trainer.train.diagnosis import find_idle_parameters
-from tui_trainer.train.freezing import hold_frozen_norms
+from tui_trainer.train.diagnosis import IdleDiagnosis
+from tui_trainer.train.freezing import hold_frozen_norms, put_in_training_mode
 from tui_trainer.train.judging import Judge
 from tui_trainer.train.non_finite import explain_step
 from tui_trainer.train.precision import pack_scaler
@@ -51,7 +51,7 @@ class Trainer:
         self._desk = desk
         self._board = board
         self._checkpoints = checkpoints
-        self._first_step, self._looks_for_idle = progress.step, True
+        self._idle = IdleDiagnosis(task.model)
         self._settings = settings_that_matter(task.config)
         self._judge = Judge(task, writer, board)
         self._keeper = CheckpointKeeper(
@@ -112,8 +112,7 @@ class Trainer:
         """Train the rest of the current epoch; False if a stop was asked for on the way."""
         task, progress, reporter = self.task, self.progress, self._reporter
         epoch, done = divmod(progress.step, task.steps_per_epoch)
-        task.model.train()
-        hold_frozen_norms(task.model)
+        put_in_training_mode(task.model)
         reporter.restart_clock()
         if not self._attend():
             return False
@@ -143,7 +142,7 @@ class Trainer:
         """Sum up the epoch and judge its weights; save them if they are the best so far."""
         self._reporter.drain()
         self._tell_micro_batch()
-        self._look_for_idle(self.progress.step)
+        self._look_for_idle(self.progress.step, is_last=True)
         self._log_epoch()
         task, progress = self.task, self.progress
         if task.average is not None:
@@ -232,13 +231,10 @@ class Trainer:
             self._begin_to_save()
         return True
 
-    def _look_for_idle(self, step: int) -> None:
-        """Tell, once the first steps are done, of parameters that none of them trains."""
-        if self._looks_for_idle and step > self._first_step:
-            self._looks_for_idle = False
-            idle = find_idle_parameters(self.task.model, step)
-            if idle is not None:
-                self._writer.emit(idle)
+    def _look_for_idle(self, step: int, *, is_last: bool = False) -> None:
+        found = self._idle.look(step, is_last=is_last)
+        if found is not None:
+            self._writer.emit(found)
 
     def _tell_micro_batch(self) -> None:
         micro_batch = self._stepper.micro_batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from contextlib import closing
 
@@ -11,8 +12,10 @@ from tui_trainer.checkpoints.read import Checkpoint
 from tui_trainer.core.config import RunConfig
 from tui_trainer.errors import DeviceError
 from tui_trainer.models.code_loader import CodeLoader
+from tui_trainer.train.freezing import put_in_training_mode
 from tui_trainer.train.resume import restore
 from tui_trainer.train.setup import Task, build_stepper
+from tui_trainer.train.step import Stepper
 
 
 def is_device_assert(error: Exception) -> bool:
@@ -21,6 +24,7 @@ def is_device_assert(error: Exception) -> bool:
 
 
 def explain_assert(
+    error: Exception,
     config: RunConfig,
     prepare: Callable[[RunConfig], Task],
     checkpoint: Checkpoint | None,
@@ -39,12 +43,27 @@ def explain_assert(
             "out of its range.",
             "Train with --debug-cuda, which repeats the step on the processor to name the cause.",
         )
-    told = _repeat_on_processor(config, prepare, checkpoint, step, code)
+    hint = "See worker.log for the line that called the kernel."
+    if not _is_of_a_step(error):
+        return DeviceError(
+            "The GPU stopped at a check in one of its kernels, not in a step: most often a label "
+            "or an index is out of its range.",
+            hint,
+        )
+    try:
+        told = _repeat_on_processor(config, prepare, checkpoint, step, code)
+    except Exception as failure:  # noqa: BLE001 - what failed first is what there is to explain
+        told = f"could not be tried: {type(failure).__name__}"
     return DeviceError(
         f"The GPU stopped at a check in one of its kernels at step {step}; on the processor the "
         f"same batch {told}.",
-        "See worker.log for the line that called the kernel.",
+        hint,
     )
+
+
+def _is_of_a_step(error: Exception) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_code is Stepper.differentiate.__code__ for frame, _ in frames)
 
 
 def _repeat_on_processor(
@@ -60,7 +79,7 @@ def _repeat_on_processor(
     with closing(prepare(msgspec.structs.replace(config, hardware=hardware))) as task:
         if checkpoint is not None:
             restore(task, checkpoint)
-        task.model.train()
+        put_in_training_mode(task.model)
         epoch, number = divmod(step - 1, task.steps_per_epoch)
         batch = next(task.train.shuffled(config.training.seed, epoch, first=number))
         try:

@@ -122,7 +122,7 @@ def _train_on(
     except Exception as error:
         if is_device_assert(error):
             step = progress.step + 1
-            raise explain_assert(config, prepare, checkpoint, step, code) from error
+            raise explain_assert(error, config, prepare, checkpoint, step, code) from error
         explanation = code.explain(error) or _explain(config, error)
         if explanation is None:
             raise

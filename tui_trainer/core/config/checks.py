@@ -50,16 +50,22 @@ def check_training(config: TrainingConfig, validation: float) -> list[ConfigErro
 
 
 def check_balance(data: DataConfig, loss: LossConfig) -> list[ConfigError]:
-    """What would make up for unequal classes a second time."""
-    if not data.balance or loss.class_weights != "balanced":
-        return []
+    """What does not go together with an epoch of as many samples of each class."""
+    reasons = {
+        "loss.class_weights makes up for unequal classes, too, so that rare ones would count too "
+        "much": loss.class_weights == "balanced",
+        "loss.ignore_index leaves out a class that it would give a whole share": (
+            loss.ignore_index != LossConfig().ignore_index
+        ),
+    }
     return [
         ConfigError(
-            "data.balance and loss.class_weights both make up for unequal classes, so that rare "
-            "ones would count too much.",
+            f"data.balance takes as many samples of each class, but {reason}.",
             "Leave one of them out.",
             key="data.balance",
         )
+        for reason, holds in reasons.items()
+        if data.balance and holds
     ]
 
 
