@@ -36,15 +36,22 @@ def explain_step(
     The batch is drawn again from the seed, the epoch and the number of the step. The error that
     comes back says in its sentence where trouble began, if the step goes wrong again.
     """
+    birth, kept, advice = None, "", error.hint
     try:
-        birth, seen = _repeat(task, stepper, writer.run, error.step)
+        batch, samples_B = _draw_again(task, error.step)
+        kept = _keep_batch(task, writer.run, batch, samples_B, error.step)
+        birth = _repeat(task, stepper, batch, error.step)
+        seen, advice = _describe(birth, batch, samples_B, task.device), _advise(birth, task)
     except Exception as failure:  # noqa: BLE001 - a run ends, or goes back, for what was first
-        birth, seen = None, f"The step could not be repeated to find where: {_word(failure)}."
-        advice = error.hint
-    else:
-        advice = _advise(birth, task)
+        seen = f"The step could not be repeated to find where: {_word(failure)}."
     writer.emit(
-        events.Diagnosed(code=CODE, severity="error", seen=seen, advice=advice, step=error.step)
+        events.Diagnosed(
+            code=CODE,
+            severity="error",
+            seen=f"{seen} {kept}".rstrip(),
+            advice=advice,
+            step=error.step,
+        )
     )
     if birth is None:
         return error
@@ -52,19 +59,19 @@ def explain_step(
     return NonFiniteError(f"{_name(birth)}: {told}", advice, step=error.step)
 
 
-def _repeat(task: Task, stepper: Stepper, run: Path, step: int) -> tuple[Birth | None, str]:
-    """Where the step goes wrong, if it does again, and all that is to be told of it."""
+def _draw_again(task: Task, step: int) -> tuple[Batch, Tensor]:
+    """The batch of a step, and which samples of the training split it holds."""
     epoch, number = divmod(step - 1, task.steps_per_epoch)
     seed = task.config.training.seed
     batch = next(task.train.shuffled(seed, epoch, first=number))
-    samples_B = task.train.numbers(seed, epoch, number)
-    kept = _keep_batch(run, batch, samples_B, step)
+    return batch, task.train.numbers(seed, epoch, number)
+
+
+def _repeat(task: Task, stepper: Stepper, batch: Batch, step: int) -> Birth | None:
     put_in_training_mode(task.model)
     # A model may change its input in place.
     copy = batch._replace(x=batch.x.clone())
-    birth = trace_step(stepper, copy, step, is_compiled=task.config.hardware.compile)
-    seen = _describe(birth, batch, samples_B, task.device)
-    return birth, f"{seen} Batch {format_count(number + 1)} of epoch {epoch + 1}, {kept}."
+    return trace_step(stepper, copy, step, is_compiled=task.config.hardware.compile)
 
 
 def _word(failure: Exception) -> str:
@@ -74,8 +81,10 @@ def _word(failure: Exception) -> str:
         return f"{type(failure).__name__}, whose text cannot be had: {type(another).__name__}"
 
 
-def _keep_batch(run: Path, batch: Batch, samples_B: Tensor, step: int) -> str:
-    """Keep the batch with the run; where it lies, or why it does not."""
+def _keep_batch(task: Task, run: Path, batch: Batch, samples_B: Tensor, step: int) -> str:
+    """Keep the batch with the run; a sentence on which it is and where it lies, if it does."""
+    epoch, number = divmod(step - 1, task.steps_per_epoch)
+    name = f"Batch {format_count(number + 1)} of epoch {epoch + 1}"
     tensors = {"x": batch.x, "labels": batch.labels_B, "samples": samples_B}
     if batch.mixed_labels_B is not None:
         tensors |= {"mixed_labels": batch.mixed_labels_B}
@@ -85,8 +94,8 @@ def _keep_batch(run: Path, batch: Batch, samples_B: Tensor, step: int) -> str:
         make_folder(file.parent)
         replace_file(file, save(plain, {"step": str(step), "share": repr(batch.share)}))
     except OSError as error:
-        return f"which could not be kept: {error.strerror}"
-    return f"kept as {paths.NON_FINITE}/{file.name}"
+        return f"{name}, which could not be kept: {error.strerror}."
+    return f"{name}, kept as {paths.NON_FINITE}/{file.name}."
 
 
 def _name(birth: Birth) -> str:
