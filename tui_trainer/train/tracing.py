@@ -10,14 +10,14 @@ import functools
 import re
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
+from torch.utils.hooks import RemovableHandle
 
 from tui_trainer.data.batches import Batch
 from tui_trainer.train.step import Stepper
@@ -68,12 +68,13 @@ def trace_step(
             return Birth("weights", name)
     if not batch.x.isfinite().all():
         return Birth("batch")
+    tracer = _Tracer(stepper.model)
     with (
         # Only then: it imports the compiler.
         torch.compiler.set_stance("force_eager") if is_compiled else nullcontext(),
         # For the line of code that each operation was called from.
         torch.autograd.set_detect_anomaly(True, check_nan=False),
-        _Tracer(stepper.model) as tracer,
+        tracer.looking(),
     ):
         loss, _ = stepper.differentiate(batch, step=step, backward=tracer.run_backward)
     gradients = {n: p.grad for n, p in stepper.model.named_parameters() if p.grad is not None}
@@ -87,7 +88,7 @@ def trace_step(
 
 
 class _Tracer:
-    """Looks over the shoulder of a model's passes for as long as it is entered."""
+    """Looks over the shoulder of a model's passes."""
 
     def __init__(self, model: nn.Module) -> None:
         self.birth: Birth | None = None
@@ -96,28 +97,25 @@ class _Tracer:
         self._names = {module: name for name, module in model.named_modules()}
         self._running: list[nn.Module] = []
         self._owners: dict[Node, str] = {}
-        self._handles: list[Any] = []
 
-    def __enter__(self) -> Self:
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look at every module that is run meanwhile."""
+        handles: list[RemovableHandle] = []
         for module in self._names:
             if isinstance(module, torch.jit.ScriptModule):
                 # It takes no hooks; its operations then belong to whoever calls it.
                 continue
-            self._handles += [
+            handles += [
                 module.register_forward_pre_hook(self._before, with_kwargs=True),
                 module.register_forward_hook(self._after, with_kwargs=True),
             ]
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._owners.clear()
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+            self._owners.clear()
 
     def run_backward(self, loss: Tensor) -> None:
         """Compute the gradients of a part of the batch, looking at each operation's."""
