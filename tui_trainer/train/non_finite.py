@@ -38,8 +38,13 @@ def explain_step(
     """
     birth, kept, advice = None, "", error.hint
     try:
-        batch, samples_B = _draw_again(task, error.step)
-        kept = _keep_batch(task, writer.run, batch, samples_B, error.step)
+        epoch, number = divmod(error.step - 1, task.steps_per_epoch)
+        batch = task.draw_batch(error.step)
+        samples_B = task.train.numbers(task.config.training.seed, epoch, number)
+        kept = (
+            f"Batch {format_count(number + 1)} of epoch {epoch + 1}, "
+            f"{_keep_batch(writer.run, batch, samples_B, error.step)}."
+        )
         birth = _repeat(task, stepper, batch, error.step)
         seen, advice = _describe(birth, batch, samples_B, task.device), _advise(birth, task)
     except Exception as failure:  # noqa: BLE001 - a run ends, or goes back, for what was first
@@ -59,14 +64,6 @@ def explain_step(
     return NonFiniteError(f"{_name(birth)}: {told}", advice, step=error.step)
 
 
-def _draw_again(task: Task, step: int) -> tuple[Batch, Tensor]:
-    """The batch of a step, and which samples of the training split it holds."""
-    epoch, number = divmod(step - 1, task.steps_per_epoch)
-    seed = task.config.training.seed
-    batch = next(task.train.shuffled(seed, epoch, first=number))
-    return batch, task.train.numbers(seed, epoch, number)
-
-
 def _repeat(task: Task, stepper: Stepper, batch: Batch, step: int) -> Birth | None:
     put_in_training_mode(task.model)
     # A model may change its input in place.
@@ -81,10 +78,8 @@ def _word(failure: Exception) -> str:
         return f"{type(failure).__name__}, whose text cannot be had: {type(another).__name__}"
 
 
-def _keep_batch(task: Task, run: Path, batch: Batch, samples_B: Tensor, step: int) -> str:
-    """Keep the batch with the run; a sentence on which it is and where it lies, if it does."""
-    epoch, number = divmod(step - 1, task.steps_per_epoch)
-    name = f"Batch {format_count(number + 1)} of epoch {epoch + 1}"
+def _keep_batch(run: Path, batch: Batch, samples_B: Tensor, step: int) -> str:
+    """Keep the batch with the run; where it lies, or why it does not."""
     tensors = {"x": batch.x, "labels": batch.labels_B, "samples": samples_B}
     if batch.mixed_labels_B is not None:
         tensors |= {"mixed_labels": batch.mixed_labels_B}
@@ -94,8 +89,8 @@ def _keep_batch(task: Task, run: Path, batch: Batch, samples_B: Tensor, step: in
         make_folder(file.parent)
         replace_file(file, save(plain, {"step": str(step), "share": repr(batch.share)}))
     except OSError as error:
-        return f"{name}, which could not be kept: {error.strerror}."
-    return f"{name}, kept as {paths.NON_FINITE}/{file.name}."
+        return f"which could not be kept: {error.strerror}"
+    return f"kept as {paths.NON_FINITE}/{file.name}"
 
 
 def _name(birth: Birth) -> str:

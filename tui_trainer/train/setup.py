@@ -21,7 +21,7 @@ from tui_trainer.core.dataset_reference import prepared_name_of
 from tui_trainer.core.dataset_versions import hash_data
 from tui_trainer.core.specs import DatasetSpec
 from tui_trainer.core.tasks import choose_loss, choosing_metric
-from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, Batches, choose_placement
+from tui_trainer.data.batches import EVALUATION_BATCH_SIZE, Batch, Batches, choose_placement
 from tui_trainer.data.parts import Part, Parts, choose_parts, count_shared
 from tui_trainer.data.prepared import Labels, load_split
 from tui_trainer.data.split import Indices
@@ -101,6 +101,11 @@ class Task:
             numpy=np.__version__,
             device_name=self.device_title,
         )
+
+    def draw_batch(self, step: int) -> Batch:
+        """The batch that the 1-based `step` trains on."""
+        epoch, number = divmod(step - 1, self.steps_per_epoch)
+        return next(self.train.shuffled(self.config.training.seed, epoch, first=number))
 
     def close(self) -> None:
         """End the processes that load data."""

@@ -215,9 +215,11 @@ class Stepper:
         total = figures.loss + figures.grad_norm
         trouble = total - total
         if self._trouble is not None:
-            # fp16 finds its loss scale by gradients that are not finite: those end no run.
-            fatal = trouble if self._scaler is None else figures.loss - figures.loss
-            trouble = trouble + self._trouble.add_(fatal)
+            if self._scaler is None:
+                trouble = self._trouble.add_(trouble)
+            else:
+                # fp16 finds its loss scale by gradients that are not finite: those end no run.
+                trouble += self._trouble.add_(figures.loss - figures.loss)
         apply_update(self.optimizer, trouble.nan_to_num(nan=1.0))
         if self._scaler is not None:
             self._scaler.update()

@@ -108,7 +108,7 @@ class Board:
 
     def add_picture(self, tag: str, pixels_HWC: npt.NDArray[np.uint8], step: int) -> None:
         """A picture of one channel, which is grey, or of three."""
-        # Here, as few runs' time is long enough not to mind.
+        # Here, as a run without pictures need not wait for it.
         from PIL import Image
 
         height, width, num_channels = pixels_HWC.shape

@@ -80,8 +80,7 @@ def _repeat_on_processor(
         if checkpoint is not None:
             restore(task, checkpoint)
         put_in_training_mode(task.model)
-        epoch, number = divmod(step - 1, task.steps_per_epoch)
-        batch = next(task.train.shuffled(config.training.seed, epoch, first=number))
+        batch = task.draw_batch(step)
         try:
             build_stepper(task).differentiate(batch, step=step)
         except Exception as error:  # noqa: BLE001 - any error of the model's is the answer
